@@ -19,7 +19,7 @@ from engine.codes import (
     Restriction,
 )
 from engine.kernels import inlined, kernel
-from engine.row_access import account_at, approval_at, contract_at, profile_at
+from engine.row_access import account_at, approval_at, contract_at, known_until_ns, profile_at
 from engine.units import FOREVER_NS
 
 CLEARED, PERSONAL, FULL = range(3)
@@ -46,7 +46,7 @@ def needs_person(s, account):
 @inlined
 def knows(s, person, now_ns):
     """Whether a person's knowledge of derivatives is in date at an instant."""
-    return 0 <= person < s.persons_used and now_ns < s.persons[person]
+    return 0 <= person < s.persons_used and now_ns < known_until_ns(s, person)
 
 
 @kernel

@@ -6,7 +6,6 @@ says that it is durable. Recovery, verification and standby are one loop, `repla
 
 import contextlib
 import gc
-import mmap
 import time
 from collections.abc import Callable
 from dataclasses import astuple, dataclass, field, fields, replace
@@ -54,7 +53,8 @@ from engine.journal import (
 from engine.journal.lock import LOCK, Lock, is_written
 from engine.journal.scrub import faults as scrub_faults
 from engine.kernels import KERNELS, direct
-from engine.schema import COMMAND, EVENT, SMALL, STATE, VENUE, Capacities
+from engine.schema import COMMAND, EVENT, SMALL, VENUE, Capacities
+from engine.state_memory import allocate
 
 __all__ = [
     "LOCK",
@@ -98,8 +98,6 @@ STAGE_ROWS = 128
 """Batches up to this size are copied to a buffer whose address is known before the kernel is called."""
 HUGE_PAGE_ORDERS = 1 << 16
 """A state for at least so many orders asks for huge pages; a small one would only waste them."""
-_NO_RESERVE = 0x4000
-"""MAP_NORESERVE of Linux."""
 Rows = np.ndarray[Any, Any]
 Sink = Callable[[Rows, Rows], None]
 """(commands, events): some commands and what they did; the events' rows are used again afterwards. Each command comes
@@ -112,15 +110,6 @@ _FUNCTIONS = len(KERNELS) + len((step.initialise, step.apply_rows, batch_end.rec
 
 def _ignore(first: Any, second: Any) -> None:
     return None
-
-
-def allocate(huge_pages: bool) -> Rows:
-    """A zeroed root: one STATE record in memory that costs nothing until it is touched."""
-    memory = mmap.mmap(-1, STATE.itemsize, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NO_RESERVE)
-    if huge_pages:
-        with contextlib.suppress(OSError):
-            memory.madvise(mmap.MADV_HUGEPAGE)
-    return np.frombuffer(memory, STATE)
 
 
 def create(capacities: Capacities = VENUE, mode: Mode = Mode.EXCHANGE) -> Rows:

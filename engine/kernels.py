@@ -3,6 +3,7 @@
 A kernel's parameter that is called `s` is the state, `contract` a CONTRACT row and so on; every other parameter is an
 int64. numba would optimise and emit each function with everything below it, again at each level; here a kernel's code
 is only kept, and an entry links, optimises and emits all that it uses once. That cuts the cold start to a fraction.
+What a what-if question reaches is compiled once more, for an `s` that is an overlay of the state (`overlay`).
 """
 
 import inspect
@@ -23,7 +24,7 @@ from numba.core.lowering import Lower
 from numba.core.typed_passes import BaseNativeLowering, NativeLowering
 from numba.np.numpy_support import from_dtype
 
-from engine import schema
+from engine import overlay, schema
 from engine.units import JIT, alias_tag
 
 for _limit in (
@@ -50,6 +51,11 @@ def _remembered(record: Any) -> str:
 
 
 types.Record.__repr__ = _remembered
+
+_SETTLED = {"error_model": "numpy", "_nrt": False}
+"""A division by zero raises nothing. Nothing that is compiled here allocates, so references to arrays are not counted:
+whoever calls an entry holds its arrays. To count would take two locked instructions for each array out of a tuple.
+"""
 
 KERNELS: list[Any] = []
 """Every kernel in the order of definition, callees first."""
@@ -86,6 +92,8 @@ def record_type(dtype: np.dtype[Any]) -> Any:
 
 
 _TYPES = {name: record_type(dtype) for name, dtype in _RECORDS.items()} if JIT else {}
+OVERLAY_TYPE = record_type(overlay.OVERLAY) if JIT else None
+"""The type of `s` where a kernel works on an overlay of the state: the same source is then compiled once more."""
 _DTYPES = {name: dtype for name, dtype in vars(schema).items() if isinstance(dtype, np.dtype)}
 _LAYOUTS = {record_type(dtype): name for name, dtype in _DTYPES.items()} if JIT else {}
 
@@ -235,15 +243,23 @@ _WHOLE_PIPELINE = _pipeline(_Whole)
 
 
 def _compile_once(function: Callable[..., Any], options: dict[str, Any], attributes: Sequence[str] = ()) -> Any:
-    """A dispatcher that compiles its one signature when it is first needed; LLVM's attributes go onto its function."""
-    settled = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    """A dispatcher that compiles its signature when it is first needed; LLVM's attributes go onto its function.
+
+    There is one signature for the state itself and one for an overlay of it.
+    """
+    settled = _SETTLED | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     options = settled | {"forceinline": False} | options  # explicit, or the caller's would be inherited
     dispatcher = njit(pipeline_class=PART_PIPELINE, **options)(function)
-    signature = tuple(_TYPES.get(name, types.int64) for name in inspect.signature(function).parameters)
+    names = inspect.signature(function).parameters
+    usual = tuple(_TYPES.get(name, types.int64) for name in names)
     resolve = dispatcher.get_call_template
 
     def get_call_template(args: Any, kws: Any) -> Any:
-        if not dispatcher.overloads:
+        signature = usual
+        if OVERLAY_TYPE in args:
+            signature = tuple(OVERLAY_TYPE if name == "s" else known for name, known in zip(names, usual, strict=True))
+        if signature not in dispatcher.overloads:
+            dispatcher.disable_compile(False)
             dispatcher.compile(signature)
             dispatcher.disable_compile()
             compiled = dispatcher.overloads[signature]
@@ -281,23 +297,22 @@ def entry(function: Callable[..., Any]) -> Any:
     """A function that Python calls: compiled with every kernel that it reaches, and kept in the cache on disk."""
     if not JIT:
         return function
-    return njit(pipeline_class=_WHOLE_PIPELINE, error_model="numpy", no_cfunc_wrapper=True, cache=True)(function)
+    return njit(pipeline_class=_WHOLE_PIPELINE, **_SETTLED, no_cfunc_wrapper=True, cache=True)(function)
 
 
 def unlocked(function: Callable[..., Any]) -> Any:
     """An entry that gives the interpreter's lock away while it runs: for a thread of its own."""
     if not JIT:
         return function
-    options = {"error_model": "numpy", "no_cfunc_wrapper": True, "cache": True, "nogil": True}
-    return njit(pipeline_class=_WHOLE_PIPELINE, **options)(function)
+    return njit(pipeline_class=_WHOLE_PIPELINE, **_SETTLED, no_cfunc_wrapper=True, cache=True, nogil=True)(function)
 
 
 def part(function: Callable[..., Any]) -> Any:
     """A compiled function of the gateway that only entries call: its code is kept for the entry that reaches it."""
     if not JIT:
         return function
-    options = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return njit(pipeline_class=PART_PIPELINE, **options)(function)
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return njit(pipeline_class=PART_PIPELINE, **_SETTLED, **options)(function)
 
 
 def direct(function: Any, *like: Any) -> Any:

@@ -11,8 +11,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from engine import schema
-from engine.kernels import record_type
+from engine import overlay, schema
+from engine.kernels import OVERLAY_TYPE, record_type
 from engine.schema import NODE, SELLS, STATE, TAKER
 from engine.units import JIT, alias_tag
 
@@ -60,6 +60,57 @@ else:
 
 if JIT:
 
+    def _bring_function(module: Any) -> Any:
+        """The function (overlay, first byte, last byte) of a module that copies granules that this call has not yet."""
+        word, byte = ir.IntType(64), ir.IntType(8)
+        kind = ir.FunctionType(ir.VoidType(), [byte.as_pointer(), word, word])
+        function = cgutils.get_or_insert_function(module, kind, "lionrock_bring")
+        if not function.is_declaration:
+            return function
+        function.linkage = "linkonce_odr"
+        function.attributes.add("noinline")
+        builder = ir.IRBuilder(function.append_basic_block())
+        start, first, last = function.args
+        fields: Any = overlay.OVERLAY.fields
+
+        def own(name: str) -> Any:
+            place = builder.gep(start, [ir.Constant(word, fields[name][1])])
+            return builder.bitcast(place, word.as_pointer())
+
+        origin = builder.inttoptr(builder.load(own("origin_address")), byte.as_pointer())
+        stamps = builder.inttoptr(builder.load(own("stamps_address")), word.as_pointer())
+        call = builder.load(own("call"))
+        bits = ir.Constant(word, overlay.GRANULE_BITS)
+        stop = builder.add(builder.lshr(last, bits), ir.Constant(word, 1))
+        with cgutils.for_range_slice(builder, builder.lshr(first, bits), stop, ir.Constant(word, 1)) as (granule, _):
+            stamp = builder.gep(stamps, [granule])
+            with builder.if_then(builder.icmp_unsigned("!=", builder.load(stamp), call)):
+                builder.store(call, stamp)
+                builder.store(builder.add(builder.load(own("granules")), ir.Constant(word, 1)), own("granules"))
+                place = builder.shl(granule, bits)
+                target, source = builder.gep(start, [place]), builder.gep(origin, [place])
+                cgutils.raw_memcpy(builder, target, source, ir.Constant(word, overlay.GRANULE_BYTES), 1)
+        builder.ret_void()
+        return function
+
+    def _bring(builder: Any, row: Any, place: Any, size_bytes: int) -> None:
+        """Before a row of an overlay is used: have its bytes there."""
+        start = builder.bitcast(row, ir.IntType(8).as_pointer())
+        last = builder.add(place, ir.Constant(ir.IntType(64), size_bytes - 1))
+        builder.call(_bring_function(builder.module), [start, place, last])
+
+    @intrinsic
+    def bring(typingctx: Any, s: Any, place: Any, size_bytes: Any) -> Any:
+        """Have so many bytes of the state, from a place on, in an overlay."""
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            start = builder.bitcast(args[0], ir.IntType(8).as_pointer())
+            last = builder.sub(builder.add(args[1], args[2]), ir.Constant(ir.IntType(64), 1))
+            builder.call(_bring_function(builder.module), [start, args[1], last])
+            return context.get_dummy_value()
+
+        return types.void(s, types.int64, types.int64), codegen
+
     def _column(owner: Any, name: str) -> Any:
         """A function (owner row, index) -> the row at this index of one of its arrays; the index is not checked."""
         owner_type = record_type(owner)
@@ -68,21 +119,49 @@ if JIT:
 
         @intrinsic
         def row_at(typingctx: Any, row: Any, index: Any) -> Any:
+            is_overlay = row == OVERLAY_TYPE
+
             def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
                 word = ir.IntType(64)
                 place = builder.mul(args[1], ir.Constant(word, row_dtype.itemsize), flags=["nsw"])
                 place = builder.add(place, ir.Constant(word, offset), flags=["nsw"])
                 start = builder.bitcast(args[0], ir.IntType(8).as_pointer())
+                if is_overlay:
+                    _bring(builder, args[0], place, row_dtype.itemsize)
                 return builder.bitcast(builder.gep(start, [place]), context.get_value_type(row_type))
 
-            return row_type(owner_type, types.int64), codegen
+            return row_type(OVERLAY_TYPE if is_overlay else owner_type, types.int64), codegen
 
         return row_at
 
+    def _words(name: str) -> Any:
+        """A function (state, index) -> the number at this index of an array of numbers; the index is not checked."""
+        offset = STATE.fields[name][1]  # type: ignore[index]
+
+        @intrinsic
+        def word_at(typingctx: Any, s: Any, index: Any) -> Any:
+            def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+                word = ir.IntType(64)
+                place = builder.add(builder.mul(args[1], ir.Constant(word, 8)), ir.Constant(word, offset))
+                if s == OVERLAY_TYPE:
+                    _bring(builder, args[0], place, 8)
+                start = builder.bitcast(args[0], ir.IntType(8).as_pointer())
+                return builder.load(builder.bitcast(builder.gep(start, [place]), word.as_pointer()))
+
+            return types.int64(s, types.int64), codegen
+
+        return word_at
+
 else:
+
+    def bring(s: Any, place: int, size_bytes: int) -> None:
+        """With the JIT off an overlay is a whole copy already."""
 
     def _column(owner: Any, name: str) -> Any:
         return lambda row, index: row[name][index]
+
+    def _words(name: str) -> Any:
+        return lambda s, index: s[name][index]
 
 
 CELLS_PER_BUCKET = 8
@@ -107,6 +186,8 @@ if JIT:
             cells, offset = fields["cells"][:2]
             place = builder.mul(args[1], ir.Constant(word, cells.base.itemsize), flags=["nsw"])
             place = builder.add(place, ir.Constant(word, offset), flags=["nsw"])
+            if s == OVERLAY_TYPE:
+                _bring(builder, args[0], place, CELLS_PER_BUCKET * cells.base.itemsize)
             start = builder.gep(builder.bitcast(args[0], ir.IntType(8).as_pointer()), [place])
             words = builder.load(builder.bitcast(start, lanes.as_pointer()), align=8)
             words.set_metadata("tbaa", alias_tag(builder.module, "CELL.word"))
@@ -272,3 +353,4 @@ noted_at = _column(STATE, "noted")
 held_at = _column(STATE, "held")
 branch_at = _column(STATE, "branches")
 terms_at = _column(STATE, "terms")
+known_until_ns = _words("persons")

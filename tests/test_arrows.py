@@ -18,6 +18,8 @@ ENGINE_ORDER = [
     "owner_rows",
     "scratch_rows",
     "schema",
+    "state_memory",
+    "overlay",
     "kernels",
     "row_access",
     "ladder",

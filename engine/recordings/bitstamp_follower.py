@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from engine.code_values import SIDE_BUY, SIDE_SELL, TIF_GTC
-from engine.kernels import entry, part
+from engine.kernels import entry, part, unlocked
 from engine.recordings.batches import READER_ID, Batch
-from engine.recordings.checks import ASK_TICKS, BID_TICKS, BOOK_WORDS, CHECK, EXECUTION, Checks
+from engine.recordings.checks import ASK_TICKS, BID_TICKS, BOOK_WORDS, CHECK, EXECUTION, Checks, copy_book
 from engine.recordings.recorded_orders import NOWHERE, OrderTable, add_order, find_order, has_room, remove_order
 from engine.recordings.row_writer import CURSOR, write_amend, write_cancel, write_check, write_new
 from engine.schema import COMMAND, record
@@ -134,7 +134,7 @@ def _step(f, orders, out, event, books, said):
         book = books[event.order_id]
         for side in (SIDE_BUY, SIDE_SELL):
             _seed_uncovered(f, live, out, side, book)
-        checked_books[cursor.books] = book
+        copy_book(checked_books[cursor.books], book)
         write_check(cursor, checks, 0, 1)
     else:
         _order_event(live, gone, out, event)
@@ -142,7 +142,7 @@ def _step(f, orders, out, event, books, said):
             write_check(cursor, checks, 0, 0)
 
 
-@entry
+@unlocked
 def _follow_entries(followers, orders, out, entries, books, said):
     """Follow entries from `f.next` on, as long as there is room."""
     f = followers[0]

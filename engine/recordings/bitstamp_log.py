@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine.code_values import SIDE_BUY, SIDE_SELL
-from engine.kernels import entry, part
+from engine.kernels import part, unlocked
 from engine.recordings.bitstamp_follower import CHANGED, CREATED, DELETED, SNAPSHOT, TRADE
 from engine.recordings.integer_csv import Array, Lines, number_at, text_end, text_is_blank
 from engine.recordings.source import count_lines
@@ -150,7 +150,7 @@ def _line(octets, at, row, levels, used):
     return (at if at < 0 or at == len(octets) or octets[at] == _NEWLINE else -1), used
 
 
-@entry
+@unlocked
 def _parse(octets, first_line, values, lines, levels):
     """Parse whole lines; how many are not blank, and how many levels their snapshots have."""
     numbers, starts, plain = lines

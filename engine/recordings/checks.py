@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.kernels import part
 from engine.schema import record
 
 CHECK = record(
@@ -29,6 +30,14 @@ ASK_TICKS, ASK_LOTS, BID_TICKS, BID_LOTS, BOOK_WORDS = range(5)
 """The words of one level of a recorded book, as LOBSTER orders them."""
 
 Array = np.ndarray[Any, Any]
+
+
+@part
+def copy_book(target, source):
+    """Write one row of books over another."""
+    for level in range(len(target)):
+        for word in range(BOOK_WORDS):
+            target[level, word] = source[level, word]
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ import numpy as np
 from engine.code_values import EVENT_FILL, FLAG_TAKER, SIDE_BUY
 from engine.kernels import part
 from engine.recordings.batches import READER_ID
-from engine.recordings.checks import ASK_TICKS, BID_TICKS, BOOK_WORDS, EXECUTION, book_of
+from engine.recordings.checks import ASK_TICKS, BID_TICKS, BOOK_WORDS, EXECUTION, book_of, copy_book
 from engine.recordings.depth import write_book
 from engine.schema import MAX_CONTRACTS, record
 
@@ -166,13 +166,6 @@ def _are_equal(left, right):
 
 
 @part
-def _copy_book(target, source):
-    for level in range(len(target)):
-        for word in range(BOOK_WORDS):
-            target[level, word] = source[level, word]
-
-
-@part
 def _compare_book(tally, compared, message, recorded):
     _, _, _, books, book_messages, book_notes, _, counts = compared
     counts[tally.contract, CHECKED] += 1
@@ -183,12 +176,12 @@ def _compare_book(tally, compared, message, recorded):
         tally.one_event_off += 1
     else:
         tally.has_late = 1
-        _copy_book(books[_LATE], recorded)
+        copy_book(books[_LATE], recorded)
     if tally.book_notes < KEPT_DIFFERENCES:
         note = np.int64(tally.book_notes)
         book_messages[note] = message
-        _copy_book(book_notes[note, 0], recorded)
-        _copy_book(book_notes[note, 1], books[tally.ours])
+        copy_book(book_notes[note, 0], recorded)
+        copy_book(book_notes[note, 1], books[tally.ours])
         tally.book_notes += 1
 
 

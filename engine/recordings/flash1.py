@@ -22,7 +22,7 @@ from engine.code_values import (
     TIF_IOC,
     TYPE_LIMIT,
 )
-from engine.kernels import entry
+from engine.kernels import unlocked
 from engine.recordings.batches import BATCH_ROWS, READER_ID, Batch, ContractSpec
 from engine.recordings.integer_csv import WORD, Lines, LineStream, Settled, word_value
 from engine.recordings.source import DAMAGED, BadLineError, RecordingError, Source, whole_number
@@ -190,7 +190,7 @@ def decode(records: Records) -> np.ndarray[Any, Any]:
     return commands
 
 
-@entry
+@unlocked
 def _decode(records, commands):
     for place in range(len(records)):
         record, row = records[place], commands[place]

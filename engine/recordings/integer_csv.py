@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.kernels import entry, part
+from engine.kernels import part, unlocked
 from engine.recordings.source import BadLineError, RecordingError, Source, count_lines
 
 BLOCK_BYTES = 1 << 18
@@ -90,38 +90,51 @@ class LineStream:
     def __init__(self, source: Source, places: Array, settle: Settle, block_bytes: int = BLOCK_BYTES) -> None:
         self.error: RecordingError | None = None
         self._blocks, self._places, self._settle = source.blocks(block_bytes), places, settle
-        self._left: Taken = np.empty(0, np.int64), np.empty((0, len(places)), np.int64), np.empty(0, np.bool_)
+        self._data, self._at, self._number = b"", 0, 1
         self._is_done = False
         self._end_error: RecordingError | None = None
 
     def take(self, count: int) -> Taken:
         """The next so many lines, fewer at the end. RecordingError for damage."""
-        parts = [self._left]
-        have = len(self._left[0])
+        room = _Room(count, len(self._places))
+        bad, have = np.empty(count, np.bool_), 0
         while have < count and not self._is_done:
-            parts.append(self._next())
-            have += len(parts[-1][0])
-        whole = [np.concatenate(column) if len(parts) > 1 else column[0] for column in zip(*parts, strict=True)]
-        self._left = whole[0][count:], whole[1][count:], whole[2][count:]
+            if self._at == len(self._data):
+                self._number, self._data = next(self._blocks, (0, b""))
+                self._at, self._is_done = 0, not self._data
+                continue
+            lines, self._at, self._number = room.parse(self._data, self._at, self._number, self._places, have)
+            found, self._end_error = self._settle(lines)
+            bad[have : have + len(found)] = found
+            have += len(found)
+            self._is_done = self._end_error is not None
         if have < count:
             self.error = self._end_error
-        return whole[0][:count], whole[1][:count], whole[2][:count]
+        return room.numbers[:have], room.values[:have], bad[:have]
 
-    def _next(self) -> Taken:
-        first_line, data = next(self._blocks, (0, b""))
-        lines = parse(data, first_line, self._places)
-        bad, self._end_error = self._settle(lines)
-        self._is_done = not data or self._end_error is not None
-        return lines.numbers[: len(bad)], lines.values[: len(bad)], bad
+
+class _Room:
+    """Room for so many lines."""
+
+    def __init__(self, count: int, fields: int) -> None:
+        self.numbers, self.starts = np.empty(count, np.int64), np.empty(count, np.int64)
+        self.values, self.plain = np.empty((count, fields), np.int64), np.empty(count, np.bool_)
+
+    def parse(self, data: bytes, at: int, number: int, places: Array, used: int) -> tuple[Lines, int, int]:
+        """Parse lines from `at` on, of which the first one has a number, as far as there is room behind `used` others.
+
+        The lines, where the next one begins, and its number.
+        """
+        numbers, values, plain = self.numbers[used:], self.values[used:], self.plain[used:]
+        starts = self.starts[used:]
+        begin = at, number
+        count, at, number = _parse(np.frombuffer(data, np.uint8), begin, places, values, (numbers, starts, plain))
+        return Lines(numbers[:count], values[:count], plain[:count], starts[:count], data), at, number
 
 
 def parse(data: bytes, first_line: int, places: Array) -> Lines:
     """Parse whole lines, of which the first one has a number."""
-    count = count_lines(data) + 1
-    numbers, starts = np.empty(count, np.int64), np.empty(count, np.int64)
-    values, plain = np.zeros((count, len(places)), np.int64), np.zeros(count, np.bool_)
-    used = _parse(np.frombuffer(data, np.uint8), first_line, places, values, (numbers, starts, plain))
-    return Lines(numbers[:used], values[:used], plain[:used], starts[:used], data)
+    return _Room(count_lines(data) + 1, len(places)).parse(data, 0, first_line, places, 0)[0]
 
 
 @part
@@ -208,12 +221,13 @@ def _values(octets, at, places, row):
     return at if at == len(octets) or octets[at] == _NEWLINE else -1
 
 
-@entry
-def _parse(octets, first_line, places, values, lines):
-    """Parse whole lines; how many are not blank."""
+@unlocked
+def _parse(octets, begin, places, values, lines):
+    """Parse lines from a place on: how many are not blank, where it ended, and the number of the line there."""
     numbers, starts, plain = lines
-    at, used, number = 0, 0, first_line
-    while at < len(octets):
+    at, number = begin
+    used = 0
+    while at < len(octets) and used < len(numbers):
         start = at
         at = _values(octets, start, places, values[used])
         is_plain = at >= 0
@@ -224,6 +238,6 @@ def _parse(octets, first_line, places, values, lines):
             starts[used] = start
             plain[used] = is_plain
             used += 1
-        at += 1
+        at = min(at + 1, len(octets))
         number += 1
-    return used
+    return used, at, number

@@ -44,6 +44,7 @@ from engine.recordings.lobster_follower import (
     normalise_books,
     nothing,
 )
+from engine.recordings.read_ahead import ahead
 from engine.recordings.source import WIDEST, BadLineError, RecordingError, Source, whole_number
 from engine.units import MAX_TICKS, NS_PER_S
 
@@ -92,10 +93,9 @@ class LobsterReader:
     def batches(self) -> Iterator[Batch]:
         """The whole recording; a check follows every message that has a row, one for all rows of a sweep."""
         follower = Follower(self.depth, self._midnight_ns, self.skip_bad)
-        waiting, is_last = nothing(self.depth), False
-        rows = self._rows()
-        while not is_last:
-            read, is_last = next(rows)
+        waiting = nothing(self.depth)
+        for read, bad, is_last in ahead(self._rows()):
+            self.bad += bad
             block = joined(waiting, read)
             yield from self._follow(follower, block, is_last)
             waiting = follower.left(block)
@@ -121,8 +121,11 @@ class LobsterReader:
 
     # --- the files ------------------------------------------------------------------------------------------------
 
-    def _rows(self) -> Iterator[tuple[Block, bool]]:
-        """Good messages with their books, and whether they are the last ones; what ends them early is raised after."""
+    def _rows(self) -> Iterator[tuple[Block, int, bool]]:
+        """Good messages with their books, how many lines were left out, and whether these are the last ones.
+
+        What ends them early is raised after. It runs in a thread of its own, and changes nothing of the reader.
+        """
         messages = LineStream(self.messages, PLACES, self.settle_messages)
         books = LineStream(self.book, np.zeros(BOOK_WORDS * self.depth, np.int64), self._settle_books)
         count, is_torn = max(1, BLOCK_LEVELS // self.depth), False
@@ -135,14 +138,16 @@ class LobsterReader:
                 reason = f"missing, although {self.messages.name} has one"
                 error = books.error or BadLineError(self.book.name, int(numbers[used]), "line", reason)
             good = np.flatnonzero(~(bad[:used] | bad_books))
-            self.bad += used - len(good)
             torn = np.diff(good, prepend=-1) > 1
             torn[:1] |= is_torn
             is_torn = bool(good[-1] < used - 1) if len(good) else is_torn or used > 0
             if len(good) < used:
                 numbers, values, levels = numbers[good], values[good], levels[good]
             is_last = error is None and used < count
-            yield (values[: len(good)], levels.reshape(-1, self.depth, BOOK_WORDS), torn, numbers[: len(good)]), is_last
+            block = values[: len(good)], levels.reshape(-1, self.depth, BOOK_WORDS), torn, numbers[: len(good)]
+            yield block, used - len(good), is_last
+            if is_last:
+                return
         raise error
 
     def settle_messages(self, lines: Lines) -> Settled:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine.code_values import SIDE_BUY, SIDE_SELL, TIF_GTC, TIF_IOC
-from engine.kernels import entry, part
+from engine.kernels import entry, part, unlocked
 from engine.recordings.batches import READER_ID, Batch
 from engine.recordings.checks import (
     ASK_TICKS,
@@ -19,6 +19,7 @@ from engine.recordings.checks import (
     CHECK,
     EXECUTION,
     Checks,
+    copy_book,
 )
 from engine.recordings.recorded_orders import NOWHERE, find_order, has_room, remove_order
 from engine.recordings.recorded_queues import (
@@ -46,7 +47,8 @@ FOLLOWER = record(
         ("is_open", "i8"),  # whether the book of the beginning is entered
         ("skips_bad", "i8"),
         ("bad", "i8"),
-        ("next", "i8"),  # of the block: the first message of the present sweep, and the one behind it
+        ("first", "i8"),  # of the block: the first message of the batch; the books that are checked move up to it
+        ("next", "i8"),  # the first message of the present sweep, and the one behind it
         ("stop", "i8"),
         ("is_last", "i8"),  # whether the block is the last one
         ("read", "i8"),  # the last message that was followed
@@ -370,7 +372,7 @@ def _commands_of(f, queues, out, block, executions, scratch):
 def _step(f, queues, out, block, said, scratch):
     """The commands and the check of one message or one sweep."""
     messages, books, torn, numbers = block
-    checks, executions, checked_books = said
+    checks, executions = said
     cursor, message, book = out[0][0], messages[f.next], books[f.stop - 1]
     cursor.message = numbers[f.stop - 1]
     cursor.time_ns = f.midnight_ns + message[TIME]
@@ -390,8 +392,9 @@ def _step(f, queues, out, block, said, scratch):
         return DONE
     _follow_book(f, queues, out, scratch[3], book)
     count = f.stop - f.next
-    for place in range(count):
-        checked_books[cursor.books + place] = books[f.next + place]
+    if f.first + cursor.books < f.next:
+        for place in range(count):
+            copy_book(books[f.first + cursor.books + place], books[f.next + place])
     write_check(cursor, checks, count if message[TYPE] == EXECUTE else 0, count)
     return DONE
 
@@ -427,7 +430,7 @@ def _fits(queues, out, scratch, count, depth):
     )
 
 
-@entry
+@unlocked
 def _follow_rows(followers, queues, out, block, said, scratch):
     """Follow the messages of a block from `f.next` on; the last sweep waits unless the block is the last one."""
     f = followers[0]
@@ -512,14 +515,15 @@ class Follower:
         return int(self.f["resting"][0])
 
     def _batch(self, block: Block) -> Batch:
-        left = len(block[0]) - self.taken
+        first = self.taken
+        self.f["first"], left = first, len(block[0]) - first
         rows = 2 * left + self._make_room(int((self.f["stop"] - self.f["next"])[0]))
         commands, numbers, cursor = np.zeros(rows, COMMAND), np.empty(rows, np.int64), np.zeros(1, CURSOR)
-        said = np.zeros(left, CHECK), np.zeros(left, EXECUTION), np.empty((left, self.depth, BOOK_WORDS), np.int64)
+        said = np.zeros(left, CHECK), np.zeros(left, EXECUTION)
         out = cursor, commands, numbers
         self.status = int(_follow_rows(self.f, self.queues.arrays, out, block, said, (*self._scratch, self._seen)))
         used, checks, executions, books = (int(cursor[name][0]) for name in ("rows", "checks", "executions", "books"))
-        found = Checks(said[0][:checks], said[1][:executions], said[2][:books])
+        found = Checks(said[0][:checks], said[1][:executions], block[1][first : first + books])
         return Batch(commands[:used], numbers[:used], numbers[:used], int(self.f["read"][0]), found)
 
     def _make_room(self, count: int) -> int:

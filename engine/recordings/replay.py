@@ -22,7 +22,7 @@ from engine.recordings.comparison import AS_RECORDED, CHECKED, EQUAL, EXECUTIONS
 from engine.recordings.journals import JournalRecording
 from engine.recordings.lost_orders import LIMITS, WITHOUT_INDEX, lost_orders
 from engine.recordings.research import open_market
-from engine.recordings.runner import Rows, Runner
+from engine.recordings.runner import Rows, Runner, count_late
 from engine.recordings.source import RecordingError
 from engine.schema import VENUE
 
@@ -196,10 +196,8 @@ class Replay:
         """Count the messages whose time is before an earlier one's."""
         if not self.reader.has_clock or self.reader.is_log or not len(batch.commands):
             return
-        times = batch.commands["time_ns"][np.diff(batch.messages, prepend=-1) != 0]
-        latest = np.maximum(np.maximum.accumulate(times), self._latest_ns)
-        self.result.times_out_of_order += int((times < latest).sum())
-        self._latest_ns = int(latest[-1])
+        late, self._latest_ns = count_late(batch.commands, batch.messages, self._latest_ns)
+        self.result.times_out_of_order += late
 
     def _cut(self, batch: Batch) -> bool:
         """Shorten the batch to what is wanted; whether nothing after it is."""

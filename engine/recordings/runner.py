@@ -9,6 +9,7 @@ from numba import njit
 from engine.code_values import EVENT_FILL, EVENT_REJECTED, EVENT_REPEATED, FLAG_TAKER
 from engine.codes import Reason
 from engine.host import Engine
+from engine.kernels import entry
 from engine.recordings.batches import Book
 from engine.recordings.checks import BOOK_WORDS, book_of
 from engine.recordings.depth import read_book
@@ -81,6 +82,20 @@ class Runner:
         out = np.zeros((levels, BOOK_WORDS), np.int64)
         read_book(self.engine.root, contract_slot, out)
         return book_of(out)
+
+
+@entry
+def count_late(commands, messages, latest_ns):
+    """How many messages have a time before an earlier one's, or before the latest so far, and the latest of all."""
+    late, before = 0, np.int64(-1)
+    for row in range(len(messages)):
+        if messages[row] == before:
+            continue
+        before = messages[row]
+        time_ns = np.int64(commands[row].time_ns)
+        late += time_ns < latest_ns
+        latest_ns = max(latest_ns, time_ns)
+    return late, latest_ns
 
 
 @njit(cache=True)

@@ -14,16 +14,20 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import zstandard
+
+from engine.recordings.read_ahead import ahead
 
 COMPRESSED_SUFFIXES = (".gz", ".xz", ".zst")
 HEAD_BYTES = 4096
 BUFFER_BYTES = 1 << 18
 PIECE_BYTES = 1 << 16
 """Bytes unpacked at a time: no more are lost in front of damage."""
+AHEAD_BYTES = 1 << 18
+"""Packed bytes are unpacked so many at a time ahead of whoever reads them."""
 MAX_LINE_BYTES = 1 << 22
 """What reads in blocks takes no longer line."""
 WIDEST = (1 << 62) - 1
@@ -86,6 +90,40 @@ class _Zstandard(io.RawIOBase):
         super().close()
 
 
+Piece = tuple[list[bytes], Exception | None]
+"""Some bytes of a stream, in parts, and the damage behind them."""
+
+
+class _Ahead(io.RawIOBase):
+    """A packed stream that a thread unpacks ahead of whoever reads it; damage is raised behind the bytes before it."""
+
+    def __init__(self, packed: BinaryIO) -> None:
+        self._packed, self._pieces = packed, ahead(_pieces(packed, AHEAD_BYTES))
+        self._ready = memoryview(b"")
+        self._damage: Exception | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._ready:
+            if self._damage is not None:
+                raise self._damage
+            parts, self._damage = next(self._pieces, ([], None))
+            self._ready = memoryview(b"".join(parts))
+            if self._damage is not None and not self._ready:
+                raise self._damage
+        size = min(len(buffer), len(self._ready))
+        buffer[:size] = self._ready[:size]
+        self._ready = self._ready[size:]
+        return size
+
+    def close(self) -> None:
+        self._pieces.close()
+        self._packed.close()
+        super().close()
+
+
 @dataclass(frozen=True)
 class Source:
     """One stream of recorded bytes; `member` is its name inside a zip, or empty."""
@@ -101,28 +139,39 @@ class Source:
         return self.path.stem if self.path.suffix in COMPRESSED_SUFFIXES else self.path.name
 
     def open(self) -> BinaryIO:
-        """The decompressed bytes as a stream; the caller closes it. RecordingError when it cannot be opened."""
+        """The decompressed bytes as a stream, unpacked ahead; the caller closes it.
+
+        RecordingError when it cannot be opened.
+        """
+        stream = self._open()
+        return stream if self._is_plain else _buffered(_Ahead(stream))
+
+    @property
+    def _is_plain(self) -> bool:
+        return not self.member and self.path.suffix not in COMPRESSED_SUFFIXES
+
+    def _open(self) -> BinaryIO:
         try:
-            return self._open()
+            return self._unpacked()
         except NOT_OPENED as error:
             raise RecordingError(f"{self.path}: cannot be opened: {error}") from error
 
-    def _open(self) -> BinaryIO:
+    def _unpacked(self) -> BinaryIO:
         file = self.path.open("rb")
         _being_read[self.path] = weakref.ref(file)
         if self.member:
-            return _buffered(zipfile.ZipFile(file).open(self.member))
+            return cast(BinaryIO, zipfile.ZipFile(file).open(self.member))
         if self.path.suffix == ".gz":
-            return _buffered(gzip.open(file, "rb"))
+            return cast(BinaryIO, gzip.open(file, "rb"))
         if self.path.suffix == ".xz":
-            return _buffered(lzma.open(file, "rb"))
+            return cast(BinaryIO, lzma.open(file, "rb"))
         if self.path.suffix == ".zst":
             return _buffered(_Zstandard(file))
         return file
 
     def head(self) -> bytes:
         """The first bytes, for recognising the format."""
-        with self.open() as stream:
+        with self._open() as stream:
             try:
                 return stream.read(HEAD_BYTES)
             except DAMAGED as error:
@@ -134,20 +183,19 @@ class Source:
         RecordingError when the packed bytes are damaged, after the whole lines before the damage.
         """
         number, rest = 1, b""
-        with self.open() as stream:
-            while True:
-                data, damage = _read(stream, size)
-                is_last = not damage and len(data) < size
-                block = rest + data
+        with self._open() as stream:
+            pieces = _pieces(stream, size)
+            for parts, damage in pieces if self._is_plain else ahead(pieces):
+                block = b"".join([rest, *parts])
+                is_last = not damage and len(block) < len(rest) + size
                 end = len(block) if is_last else block.rfind(b"\n") + 1
                 if end:
-                    yield number, block[:end]
-                number += count_lines(block[:end])
+                    whole = block[:end]
+                    yield number, whole
+                    number += count_lines(whole)
                 rest = block[end:]
                 if damage:
                     raise RecordingError(f"{self.path}: damaged after line {number - 1}: {damage}") from damage
-                if is_last:
-                    return
                 if len(rest) > MAX_LINE_BYTES:
                     raise BadLineError(self.name, number, "line", f"longer than {MAX_LINE_BYTES} bytes")
 
@@ -164,20 +212,20 @@ class Source:
                 raise RecordingError(f"{self.path}: damaged after line {number}: {error}") from error
 
 
-def _read(stream: BinaryIO, size: int) -> tuple[bytes, Exception | None]:
-    """So many bytes, fewer at the end of the stream or before damage, which is given instead of raised."""
-    parts: list[bytes] = []
-    missing = size
-    while missing:
-        try:
-            data = stream.read1(min(missing, PIECE_BYTES))  # type: ignore[attr-defined]
-        except DAMAGED as error:
-            return b"".join(parts), error
-        if not data:
-            break
-        parts.append(data)
-        missing -= len(data)
-    return b"".join(parts), None
+def _pieces(stream: BinaryIO, size: int) -> Iterator[Piece]:
+    """The bytes of a stream so many at a time, the last time fewer, or none."""
+    is_last = False
+    while not is_last:
+        parts, missing, damage = [], size, None
+        while missing and not is_last:
+            try:
+                data = stream.read1(min(missing, PIECE_BYTES))  # type: ignore[attr-defined]
+            except DAMAGED as error:
+                data, damage = b"", error
+            is_last = not data
+            parts.append(data)
+            missing -= len(data)
+        yield parts, damage
 
 
 def count_lines(data: bytes) -> int:

@@ -7,9 +7,12 @@ import numpy as np
 
 from engine import collateral, funding, liquidation_rules, margin
 from engine.codes import NIL, Asset, MarginMode, Side
-from engine.kernels import entry
+from engine.kernels import entry, part
 from engine.row_access import account_at, collateral_at, contract_at, position_at
 from engine.units import PPB
+
+ACCOUNT_FIGURES, POSITION_FIGURES = 6, 11
+"""How many numbers `read_account` and `read_position` write."""
 
 
 @dataclass(frozen=True)
@@ -76,15 +79,20 @@ class AccountStatement:
         return self.equity_micros - self.requirement_micros
 
 
-@entry
-def _account_figures(root, account_slot, out):
-    s = root[0]
+@part
+def read_account(s, account_slot, out):
+    """The first six numbers of an account's statement."""
     out[0] = account_at(s, account_slot).cash_micros
     out[1] = margin.cross_unrealised_micros(s, account_slot)
     out[2] = margin.cross_equity_micros(s, account_slot)
     out[3] = max(margin.cross_maintenance_micros(s, account_slot), 0)
     out[4] = margin.cross_requirement_micros(s, account_slot, NIL)
     out[5] = margin.withdrawable_micros(s, account_slot)
+
+
+@entry
+def _account_figures(root, account_slot, out):
+    read_account(root[0], account_slot, out)
 
 
 @entry
@@ -104,13 +112,13 @@ def collateral_statements(root: Any, account_slot: int) -> tuple[CollateralState
     return tuple(found)
 
 
-@entry
-def _position_figures(root, position_slot, out):
-    s = root[0]
+@part
+def read_position(s, position_slot, out):
+    """The figures of a position's statement, from its leverage on."""
     position = position_at(s, position_slot)
     contract = contract_at(s, position.contract_slot)
     size = np.int64(position.size_lots)
-    for place in range(len(out)):
+    for place in range(POSITION_FIGURES):
         out[place] = 0
     if contract.margin_free:
         return
@@ -127,6 +135,11 @@ def _position_figures(root, position_slot, out):
         out[8] = margin.close_price_ticks(contract, size, out[6])
         out[9] = max(margin.closable_lots(position, Side.SELL if size > 0 else Side.BUY), 0)
         out[10] = margin.reducing_limit_ticks(contract, size, out[6])
+
+
+@entry
+def _position_figures(root, position_slot, out):
+    read_position(root[0], position_slot, out)
 
 
 @entry
@@ -173,7 +186,7 @@ def position_slots(root: Any, account_slot: int) -> list[int]:
 
 def position_statement(root: Any, slot: int) -> PositionStatement:
     """One contract of an account, by its row."""
-    row, out = root[0]["positions"][slot], np.zeros(11, np.int64)
+    row, out = root[0]["positions"][slot], np.zeros(POSITION_FIGURES, np.int64)
     _position_figures(root, slot, out)
     leverage, notional, unrealised, initial, maintenance, need, equity, price, bankruptcy, *closing = out.tolist()
     return PositionStatement(

@@ -94,6 +94,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "private/get_open_orders_by_label": {"currency": "USDC", "label": "bot"},
     "private/get_order_state_by_label": {"currency": "USDC", "label": "bot"},
     "private/get_trigger_order_history": {"currency": "USDC"},
+    "private/preview_order": {**_I, "direction": "buy", "amount": 0.5, "type": "market", "with_max": True},
     "venue/get_admission": {},
     "venue/explain_account": {},
     "venue/resume": {"sequence": 0},
@@ -123,7 +124,8 @@ CHANNELS = {
     "user.orders.{instrument|kind.currency}.{raw|100ms|agg2}": "own orders, each state: raw an object, else an array",
     "user.trades.{instrument|kind.currency}.{raw|100ms|agg2}": "own trades, an array",
     "user.changes.{instrument|kind.currency}.{raw|100ms|agg2}": "all of these and positions, by contract",
-    "user.portfolio.{currency|any}": "own balance and margin",
+    "user.portfolio.{currency|any}": "own balance and margin: while they change, and at each mark tick with a position",
+    "user.positions.{instrument|currency|any}": "own positions, all of the channel each time; at the same times",
     "user.notices": "what is about to lapse, what has lapsed, margin calls: a list",
     "platform_state": "whether the venue is halted",
 }

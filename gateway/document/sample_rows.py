@@ -5,9 +5,11 @@ from typing import Any
 
 from engine.code_values import REASON_BY_CLIENT
 from engine.codes import NIL, Asset, CommandKind, MarketState, OrdStatus, OrdType, Reason, Side, TimeInForce
+from engine.statements.what_if import Holding, Played, Pool
 from gateway.read_model import render
 from gateway.read_model.switches import Switches
 from gateway.wire.decimals import Contract, Unit
+from gateway.wire.errors import Explanation
 from gateway.wire.views import (
     AccountView,
     BookView,
@@ -63,6 +65,29 @@ class SampleMoneyRecords:
         return [(slot, time_ns, price) for slot, time_ns, price in self.delivery_rows if slot in slots]
 
 
+class SamplePreviews:
+    """The preview of one order: it takes what the book shows."""
+
+    def __init__(self) -> None:
+        self.pool = Pool(10_000_000_000, -250_000, 9_999_750_000, 500_000_000, 1_000_000_000, 8_999_750_000)
+        self.held = Holding(5_000, 10_000_250_000, 10, -250_000, 1_000_000_000, 500_000_000, 36_000_000)
+        after = Pool(9_994_999_875, -500_000, 9_994_499_875, 1_000_000_000, 2_000_000_000, 7_994_499_875)
+        held = Holding(10_000, 20_000_500_000, 10, -500_000, 2_000_000_000, 1_000_000_000, 38_000_000)
+        self.played = Played(Reason.NONE, after, held, ((40_001, 5_000),), 5_000_125)
+
+    def before(self, account: int, slot: int) -> tuple[Pool, Holding]:
+        return self.pool, self.held
+
+    def play(self, command: Any, now_ns: int) -> Played:
+        return self.played
+
+    def largest_lots(self, command: Any, now_ns: int) -> int:
+        return 44_000
+
+    def why(self, explain: Any, command: Any, reason: Reason) -> Explanation | None:
+        return None
+
+
 class SampleProjection:
     """A projection of fixed rows, for the protocol's document and for tests, which add their own."""
 
@@ -90,6 +115,8 @@ class SampleProjection:
         self.reference_rows: list[ReferenceView] = []
         self.mark_rows: list[tuple[int, int]] = []
         self.money_records = SampleMoneyRecords()
+        self.previews = SamplePreviews()
+        self.mark_ticks = 0
         self.halted = False
 
     def contracts(self) -> list[Contract]:
@@ -188,6 +215,12 @@ class SampleProjection:
     def positions(self, account: int) -> list[PositionView]:
         return list(self.position_rows.values())
 
+    def heard_positions(self, account: int, slot: int) -> list[PositionView]:
+        return self.positions(account) if slot == NIL else [self.position(account, slot)]
+
+    def holds_position(self, account: int) -> bool:
+        return bool(self.positions(account))
+
     def account(self, account: int) -> AccountView:
         return self.account_row
 
@@ -255,7 +288,7 @@ def sample_projection() -> SampleProjection:
     }  # fmt: skip
     rows.ticker_rows[0] = TickerView(
         0, NOW, MarketState.OPEN, 40_000, 10_000, 40_001, 20_000, 40_001, 40_000_000, 40_000_000, 38_800, 41_200,
-        40_500, 39_500, 39_900, 30_000, 1_200_000_000, 5_000, 100_000, 100_000,
+        40_500, 39_500, 39_900, 30_000, 1_200_000_000, 5_000, 100_000, 100_000, True, NOW + 7200 * S, 28_800,
     )  # fmt: skip
     rows.book_rows[0] = BookView(0, NOW, 7, [(40_000, 10_000)], [(40_001, 20_000)])
     rows.candle_rows = [Candle(NOW - 60 * S, 39_990, 40_010, 39_980, 40_001, 5_000, 200_005_000)]

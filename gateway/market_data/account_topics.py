@@ -23,6 +23,9 @@ class UserTopic(Topic):
     themselves.
     """
 
+    follows_mark = False
+    """Whether it is told of mark ticks."""
+
     def __init__(self, channel: Channel, projection: Projection) -> None:
         super().__init__(channel, projection)
         self._gathered: list[Report] = []
@@ -43,6 +46,9 @@ class UserTopic(Topic):
     def touched(self, kinds: frozenset[int]) -> None:
         """A batch had events of these kinds for the account."""
 
+    def marked(self) -> None:
+        """There was a mark tick since the last message that one brought."""
+
     def say(self, said: list[bytes], sequence: int) -> None:
         """Send messages that belong together to every reader; nobody is left out."""
         for place, data in enumerate(said, 1):
@@ -61,24 +67,40 @@ class UserTopic(Topic):
             self.say(messages(self.channel, self.projection, gathered), gathered[-1].sequence)
 
 
-class PortfolioTopic(UserTopic):
-    """`user.portfolio`: the account's money, ten times a second while it changes."""
+class FollowingTopic(UserTopic):
+    """What follows the account's money: a state, said ten times a second while it changes and at each mark tick.
+
+    A mark moves nothing of an account without a position, so that is told of its own events alone.
+    """
+
+    follows_mark = True
 
     def touched(self, kinds: frozenset[int]) -> None:
         self.is_dirty = self.is_dirty or not kinds <= _WITHOUT_CHANGE
 
+    def marked(self) -> None:
+        self.is_dirty = self.is_dirty or self.projection.holds_position(self.channel.account_slot)
+
     def send_state(self, reader: Reader) -> None:
-        data = self._portfolio()
+        data = self.state()
         if data is not None:
             reader.stage(text_frame(private_push(self.channel.name, data, self.projection.durable_seq)))
 
     def flush(self) -> None:
-        data = self._portfolio() if self.is_dirty else None
+        data = self.state() if self.is_dirty else None
         self.is_dirty = False
         if data is not None:
             self.say([data], self.projection.durable_seq)
 
-    def _portfolio(self) -> bytes | None:
+    def state(self) -> bytes | None:
+        """What the channel says now; None for nothing."""
+        return None
+
+
+class PortfolioTopic(FollowingTopic):
+    """`user.portfolio`: the account's money."""
+
+    def state(self) -> bytes | None:
         """The account in the channel's currency; None for a currency without an account, whose channel says nothing.
 
         A client that subscribes to several currencies at once takes the first message as its answer, so that message
@@ -90,6 +112,19 @@ class PortfolioTopic(UserTopic):
                 view = self.projection.account(channel.account_slot)
                 return render_account.account(contract.settlement, view, self.projection.contracts())
         return None
+
+
+class PositionsTopic(FollowingTopic):
+    """`user.positions`: the account's positions, each time all of the channel; of one contract also when it is flat."""
+
+    def state(self) -> bytes | None:
+        channel, projection = self.channel, self.projection
+        found = []
+        for view in projection.heard_positions(channel.account_slot, channel.contract_slot):
+            contract = projection.contract_at(view.contract_slot)
+            if settled_in(contract, channel.currency):
+                found.append(render.position(contract, view))
+        return render.array(found)
 
 
 class NoticesTopic(UserTopic):
@@ -141,4 +176,6 @@ def make_user_topic(channel: Channel, projection: Projection) -> UserTopic:
     """The topic of one of an account's own channels."""
     if channel.kind == "user.portfolio":
         return PortfolioTopic(channel, projection)
+    if channel.kind == "user.positions":
+        return PositionsTopic(channel, projection)
     return NoticesTopic(channel, projection) if channel.kind == "user.notices" else UserTopic(channel, projection)

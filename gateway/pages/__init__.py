@@ -13,14 +13,12 @@ from typing import Any
 Page = tuple[int, bytes, str]
 """Status, content, content type."""
 BUILT = Path(__file__).parent / "built"
-_PLAIN = {"index.html", "app.js", "style.css"}
 _TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 
 
 def terminal(path: str) -> Page | None:
-    """A file of the trading page, at "/", or of the terminal, at "/terminal.html". None where there is none."""
-    page = _plain_files().get("/index.html" if path == "/" else path)
-    return page or _files("terminal.html").get("/" if path == "/terminal.html" else path)
+    """A file of the trading terminal, which is at "/". None where there is none."""
+    return _files("terminal.html").get(path)
 
 
 def console(path: str) -> Page | None:
@@ -31,13 +29,6 @@ def console(path: str) -> Page | None:
 def is_hashed(path: str) -> bool:
     """Whether a file's name has the hash of its content: what is at such a path never changes."""
     return path.startswith("/assets/")
-
-
-@cache
-def _plain_files() -> dict[str, Page]:
-    """The files of the trading page that are served as they are."""
-    folder = Path(__file__).parent
-    return {f"/{path.name}": _read(path) for path in folder.iterdir() if path.name in _PLAIN}
 
 
 @cache

@@ -19,7 +19,8 @@ from engine.codes import NIL, Mode, VenueState
 from engine.kernels import direct
 from engine.schema import COMMAND, EVENT, LABEL, NOTICE, SMALL
 from engine.statements import decision_figures
-from gateway.read_model import event_fold, market_minutes, render, saved_rows
+from gateway.read_model import event_fold, market_minutes, order_previews, render, saved_rows
+from gateway.read_model.account_views import Lights, account_view, position_view
 from gateway.read_model.admission_view import rule_states, warnings
 from gateway.read_model.books import Books
 from gateway.read_model.candles import Candles
@@ -128,6 +129,8 @@ class Projection:
         self._positions = self._state["positions"]
         self._ladders = self._state["ladders"]
         self._levels = self._state["levels"]
+        self._lights = Lights(root)
+        self.previews = order_previews.OrderPreviews(root, self._contracts, self.shown_lots)
 
     def warm_up(self) -> None:
         """Compile what the first question about an account needs, before a client asks it."""
@@ -140,6 +143,7 @@ class Projection:
         statements.lights(root, 0)
         statements.funding_statement(root, 0)
         decision_figures.warm_up(root)
+        order_previews.warm_up(root)
 
     def set_contracts(self, records: Sequence[ContractRecord]) -> None:
         """Set the names and units of the contracts, by slot."""
@@ -306,7 +310,8 @@ class Projection:
             int(row["mark_subticks"]), int(row["index_subticks"]), int(row["min_sell_ticks"]) if is_banded else 0,
             int(row["max_buy_ticks"]) if is_banded else 0, day.high_ticks, day.low_ticks, day.open_ticks,
             day.volume_lots, day.volume_tick_lots, int(row["open_interest_lots"]), running.rate_ppb,
-            running.rate_8h_ppb, int(row["liquidation_enabled"]) != 0,
+            running.rate_8h_ppb, int(row["liquidation_enabled"]) != 0, int(row["next_funding_ns"]),
+            int(row["funding_interval_s"]),
         )  # fmt: skip
 
     def mark(self, contract_slot: int) -> int:
@@ -489,33 +494,35 @@ class Projection:
         slots = self._account_slots(account_slot)
         return [self._position_view(slot) for slot in slots if self._positions[slot]["size_lots"]]
 
-    def _position_view(self, slot: int) -> PositionView:
-        found, row = statements.position_statement(self._root, slot), self._positions[slot]
-        contract = self._engine_contracts[found.contract_slot]
-        return PositionView(
-            found.contract_slot, found.size_lots, found.entry_cost_micros, int(contract["mark_subticks"]),
-            int(contract["index_subticks"]), found.unrealised_micros, int(row["realised_micros"]),
-            int(row["funding_micros"]), found.initial_micros, found.maintenance_micros, found.leverage,
-            found.liquidation_subticks, int(statements.lights(self._root, slot)) if found.size_lots else 0,
-            found.is_isolated, self._funding.settled_mark(found.contract_slot),
-        )  # fmt: skip
+    def heard_positions(self, account_slot: int, contract_slot: int) -> list[PositionView]:
+        """The positions as channels tell them: every one, or (not NIL) one contract's, also when it is flat."""
+        slots = self._account_slots(account_slot)
+        if contract_slot == NIL:
+            wanted = [slot for slot in slots if self._positions[slot]["size_lots"]]
+        else:
+            wanted = [slot for slot in slots if int(self._positions[slot]["contract_slot"]) == contract_slot]
+            if not wanted:
+                return [self.position(account_slot, contract_slot)]
+        return [self._position_view(slot, self._lights.of(slot)) for slot in wanted]
+
+    def holds_position(self, account_slot: int) -> bool:
+        """Whether an account has a position that is not flat."""
+        return any(self._positions[slot]["size_lots"] for slot in self._account_slots(account_slot))
+
+    @property
+    def mark_ticks(self) -> int:
+        """How many mark ticks there were."""
+        return int(self._state["mark_ticks"])
+
+    def _position_view(self, slot: int, lights: int | None = None) -> PositionView:
+        contract_slot = int(self._positions[slot]["contract_slot"])
+        if lights is None:
+            lights = int(statements.lights(self._root, slot)) if self._positions[slot]["size_lots"] else 0
+        return position_view(self._root, slot, self._funding.settled_mark(contract_slot), lights)
 
     def account(self, account_slot: int) -> AccountView:
         """The money of an account; money of isolated positions is theirs and does not count."""
-        known = 0 <= account_slot < int(self._state["accounts_used"])
-        if not known or not self._engine_accounts[account_slot]["state"]:
-            return AccountView(account_slot)
-        found = statements.account_statement(self._root, account_slot)
-        realised = sum(int(self._positions[position.position_slot]["realised_micros"]) for position in found.positions)
-        return AccountView(
-            account_slot, found.cash_micros, found.equity_micros, found.unrealised_micros, realised,
-            found.requirement_micros, found.maintenance_micros, max(0, found.free_micros), found.withdrawable_micros,
-            [
-                (position.contract_slot, position.size_lots, self.mark(position.contract_slot))
-                for position in found.positions
-                if position.size_lots
-            ],
-        )  # fmt: skip
+        return account_view(self._root, account_slot)
 
     def explanation(self, account_slot: int) -> dict[str, Any]:
         """The account's statement, line by line."""
@@ -581,7 +588,6 @@ class Projection:
             while slot != NIL:
                 yield slot
                 slot = int(self._next_slots[slot])
-
 
 
 def _cut(found: Iterator[Any], make: Callable[[Any, int], Any], span: Span) -> tuple[Iterator[Any], HasMore]:

@@ -308,7 +308,7 @@ def _ticker_fields(contract: Contract, view: TickerView) -> bytes:
         b'"timestamp":%d,"instrument_name":%b,"state":"%b","market_state":"%b","best_bid_price":%b,"best_bid_amount":%b,'
         b'"best_ask_price":%b,"best_ask_amount":%b,"last_price":%b,"mark_price":%b,"index_price":%b,"min_price":%b,'
         b'"max_price":%b,"stats":%b,"current_funding":%b,"funding_8h":%b,"open_interest":%b,"settlement_price":%b,'
-        b'"estimated_delivery_price":%b,"liquidation_enabled":%b'
+        b'"estimated_delivery_price":%b,"liquidation_enabled":%b,"next_funding_timestamp":%b,"funding_interval":%d'
     ) % (
         view.time_ns // _NS_PER_MS,
         contract.json_name,
@@ -330,6 +330,8 @@ def _ticker_fields(contract: Contract, view: TickerView) -> bytes:
         reference(contract, view.mark_subticks),
         index,
         _BOOL[view.liquidation_enabled],
+        b"%d" % (view.next_funding_ns // _NS_PER_MS) if view.next_funding_ns else b"null",
+        view.funding_interval_s,
     )
 
 
@@ -520,7 +522,7 @@ def position(contract: Contract, view: PositionView) -> bytes:
         b'"mark_price":%b,"index_price":%b,"floating_profit_loss":%b,"realized_profit_loss":%b,"realized_funding":%b,'
         b'"total_profit_loss":%b,"initial_margin":%b,"maintenance_margin":%b,"leverage":%d,'
         b'"estimated_liquidation_price":%b,"adl_lights":%d,"margin_mode":"%b","settlement_currency":"%b","delta":%b,'
-        b'"settlement_price":%b}'
+        b'"settlement_price":%b,"roe":%b}'
     ) % (
         contract.json_name, SIDE[side], size, size,
         contract.subticks_text(contract.subticks_of(view.entry_cost_micros, view.size_lots)),
@@ -530,8 +532,14 @@ def position(contract: Contract, view: PositionView) -> bytes:
         micros_text(view.initial_margin_micros).encode(), micros_text(view.maintenance_margin_micros).encode(),
         view.leverage, reference(contract, view.liquidation_subticks), view.adl_lights,
         b"isolated" if view.is_isolated else b"cross", contract.settlement_name, contract.amount_text(view.size_lots),
-        reference(contract, view.settlement_subticks or view.mark_subticks),
+        reference(contract, view.settlement_subticks or view.mark_subticks), _return_on_equity(view),
     )  # fmt: skip
+
+
+def _return_on_equity(view: PositionView) -> bytes:
+    """Per cent of profit on the initial margin, rounded down; null without a position."""
+    margin = view.initial_margin_micros
+    return ratio_text(100 * view.unrealised_micros, margin, 4).encode() if margin else b"null"
 
 
 def transaction(contract: Contract | None, currency: str, view: TransactionView, account_slot: int) -> bytes:

@@ -158,6 +158,13 @@ class OrderParams(Strict, kw_only=True):
     confirm: bool | None = None
 
 
+class PreviewParams(OrderParams, kw_only=True):
+    """An order as buy and sell take it, with its side; `with_max` also asks for the largest amount that would pass."""
+
+    direction: Literal["buy", "sell"]
+    with_max: bool | None = None
+
+
 class _Change(Strict, kw_only=True):
     amount: Number = ABSENT
     price: Number = ABSENT
@@ -438,6 +445,7 @@ _QUERIES: dict[str, tuple[type[Struct], str, str]] = {
     "private/get_positions": (PositionsParams, "[Position]", "All positions"),
     "private/get_transaction_log": (TransactionLogParams, "Transactions", "Trades, fees, funding and transfers"),
     "private/get_leverage": (InstrumentParams, "Leverage", "The leverage chosen for a contract"),
+    "private/preview_order": (PreviewParams, "Preview", "What an order would do now: fills, fees, margin; sends none"),
     "venue/get_admission": (AdmissionParams, "Admission", "Why this account may or may not trade, rule by rule"),
     "venue/explain_account": (Params, "AccountStatement", "Own margin line by line, in millionths of the currency"),
     "venue/resume": (ResumeParams, "Resumed", "What the account's own channels said after a sequence"),

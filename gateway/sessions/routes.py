@@ -14,6 +14,7 @@ from gateway.sessions.methods import (
     market_records,
     mass_cancels,
     operating,
+    preview,
     queries,
     session,
     trading,
@@ -48,6 +49,7 @@ _HANDLERS: dict[str, Callable[..., Any]] = {
     **trading.HANDLERS,
     **mass_cancels.HANDLERS,
     **closing.HANDLERS,
+    **preview.HANDLERS,
     **queries.HANDLERS,
     **account.HANDLERS,
     **venue.HANDLERS,
@@ -55,7 +57,7 @@ _HANDLERS: dict[str, Callable[..., Any]] = {
     **operating.HANDLERS,
     **alerts.HANDLERS,
 }
-_ASKING = (market, market_records, queries, account, account_records, venue)
+_ASKING = (market, market_records, preview, queries, account, account_records, venue)
 _READS = frozenset(name for module in _ASKING for name in module.HANDLERS) - {
     "public/get_time", "public/get_currencies", "public/get_instruments", "public/get_instrument", "public/status",
     "public/get_contract_size", "public/get_index_price_names", "public/get_supported_index_names",

@@ -11,7 +11,7 @@ from gateway.wire.decimals import Contract
 Kind = Literal[
     "book", "grouped_book", "trades", "ticker", "incremental_ticker", "quote", "perpetual", "index", "chart",
     "liquidations", "kind_trades", "instrument_state", "user.orders", "user.trades", "user.changes", "user.portfolio",
-    "user.notices", "platform_state",
+    "user.positions", "user.notices", "platform_state",
 ]  # fmt: skip
 RESOLUTIONS_S = {
     "1": 60, "3": 180, "5": 300, "10": 600, "15": 900, "30": 1800, "60": 3600, "120": 7200, "180": 10800, "240": 14400,
@@ -136,6 +136,8 @@ def _private(name: str, find: Find, account_slot: int) -> Channel:
     if name.startswith("user.portfolio."):
         currency = name.removeprefix("user.portfolio.")
         return Channel(name, "user.portfolio", currency=_heard("any", currency), account_slot=account_slot)
+    if name.startswith("user.positions."):
+        return _positions(name, find, account_slot)
     if name == "user.notices":
         return Channel(name, "user.notices", account_slot=account_slot)
     match = _USER.fullmatch(name)
@@ -148,3 +150,11 @@ def _private(name: str, find: Find, account_slot: int) -> Channel:
         return Channel(name, kind, interval=interval, currency=heard, account_slot=account_slot)
     contract = _contract(match["what"], find)
     return Channel(name, kind, contract.slot, interval, account_slot=account_slot)
+
+
+def _positions(name: str, find: Find, account_slot: int) -> Channel:
+    what = name.removeprefix("user.positions.")
+    contract = find(what)
+    if contract is not None:
+        return Channel(name, "user.positions", contract.slot, account_slot=account_slot)
+    return Channel(name, "user.positions", currency=_heard("any", what), account_slot=account_slot)

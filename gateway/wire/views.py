@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, Protocol
 
 from msgspec import Struct
 
-from engine.codes import OrdStatus
+from engine.codes import OrdStatus, Reason
+from engine.statements.what_if import Holding, Played, Pool
 from gateway.wire.command_rows import Signer
 from gateway.wire.decimals import Contract
 from gateway.wire.errors import Explanation
@@ -146,6 +147,8 @@ class TickerView(Struct, gc=False):
     current_funding_ppb: int = 0
     funding_8h_ppb: int = 0
     liquidation_enabled: bool = True
+    next_funding_ns: int = 0
+    funding_interval_s: int = 0
 
 
 class BookView(Struct, gc=False):
@@ -362,6 +365,15 @@ class MoneyRecords(Protocol):
     def deliveries(self, slots: frozenset[int]) -> list[tuple[int, int, int]]: ...
 
 
+class OrderPreviews(Protocol):
+    """What orders would do that nobody has sent; see `gateway.read_model.order_previews`."""
+
+    def before(self, account_slot: int, contract_slot: int) -> tuple[Pool, Holding]: ...
+    def play(self, command: Any, now_ns: int) -> Played: ...
+    def largest_lots(self, command: Any, now_ns: int) -> int: ...
+    def why(self, explain: Any, command: Any, reason: Reason) -> Explanation | None: ...
+
+
 class OperatorViews(Protocol):
     """Reads over all accounts, for officers; see `gateway.read_model.operator_views`."""
 
@@ -428,6 +440,12 @@ class Projection(Protocol):
     def position(self, account_slot: int, contract_slot: int) -> PositionView: ...
     def size_lots(self, account_slot: int, contract_slot: int) -> int: ...
     def positions(self, account_slot: int) -> list[PositionView]: ...
+    def heard_positions(self, account_slot: int, contract_slot: int) -> list[PositionView]: ...
+    def holds_position(self, account_slot: int) -> bool: ...
+    @property
+    def mark_ticks(self) -> int: ...
+    @property
+    def previews(self) -> OrderPreviews: ...
     def account(self, account_slot: int) -> AccountView: ...
     def leverage(self, account_slot: int, contract_slot: int) -> int: ...
     def transactions(

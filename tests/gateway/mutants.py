@@ -147,8 +147,8 @@ QUERY_MUTANTS = (
     Mutant(
         "money is told in a currency without business",
         "market_data/account_topics.py",
-        "            if settled_in(contract, channel.currency):\n",
-        "            if channel.currency in (contract.base, contract.settlement):\n",
+        "            if settled_in(contract, channel.currency):\n                view",
+        "            if channel.currency in (contract.base, contract.settlement):\n                view",
         "tests/gateway/market_data/test_account_channels.py::test_money_in_a_currency_without_business_says_nothing",
     ),
     Mutant(

@@ -19,6 +19,7 @@ from tests.gateway.mutants_of_losses import LOSS_MUTANTS
 from tests.gateway.mutants_of_officers import OFFICER_MUTANTS
 from tests.gateway.mutants_of_operation import OPERATION_MUTANTS
 from tests.gateway.mutants_of_owners import OWNER_MUTANTS
+from tests.gateway.mutants_of_previews import PREVIEW_MUTANTS
 from tests.gateway.mutants_of_side_files import SIDE_FILE_MUTANTS
 from tests.gateway.mutants_of_snapshots import SNAPSHOT_MUTANTS
 from tests.gateway.mutants_of_statute import STATUTE_MUTANTS
@@ -33,7 +34,7 @@ ROOT = Path(__file__).parents[2]
 MUTANTS = (
     *mutants.MUTANTS, *OFFICER_MUTANTS, *OWNER_MUTANTS, *STATUTE_MUTANTS, *TRAIL_MUTANTS, *SURVEILLANCE_MUTANTS,
     *INVARIANT_MUTANTS, *OPERATION_MUTANTS, *SIDE_FILE_MUTANTS, *TIME_MUTANTS, *HISTORY_MUTANTS, *LOSS_MUTANTS,
-    *SNAPSHOT_MUTANTS, *LIMIT_MUTANTS, *BACKUP_MUTANTS, *INPUT_MUTANTS,
+    *SNAPSHOT_MUTANTS, *LIMIT_MUTANTS, *BACKUP_MUTANTS, *INPUT_MUTANTS, *PREVIEW_MUTANTS,
 )  # fmt: skip
 FAILED = 1
 """pytest's exit code of a failure; what cannot be collected has another one and does not count."""

@@ -129,6 +129,11 @@ def sell(session: SessionState, params: method_table.OrderParams, call: Call) ->
 
 
 def _place(session: SessionState, params: method_table.OrderParams, call: Call, side: int) -> list[Action]:
+    return [Submit(asked(session, params, call, side), OrderPending(call, session.signer.account_slot, side))]
+
+
+def asked(session: SessionState, params: method_table.OrderParams, call: Call, side: int) -> bytes:
+    """The rows of the log that an order's request asks for, its label's among them. Refusal for a bad parameter."""
     contract = contract_of(session.projection, params.instrument_name)
     row = _new_row(contract, params, call.now_ns, side)
     if params.valid_until is not ABSENT:
@@ -140,8 +145,7 @@ def _place(session: SessionState, params: method_table.OrderParams, call: Call, 
         label = _named_by_client(params, row)
     elif params.label:
         label = command_rows.label_bytes(params.label)
-    packed = command_rows.new_row(session.signer, row, label)
-    return [Submit(packed, OrderPending(call, session.signer.account_slot, side))]
+    return command_rows.new_row(session.signer, row, label)
 
 
 def _new_row(contract: Contract, params: method_table.OrderParams, now_ns: int, side: int) -> NewRow:

@@ -1,6 +1,6 @@
 """The venue's own methods: admission, reasons, rules, and resuming after a lost connection."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from engine.codes import NIL, Reason
@@ -17,16 +17,12 @@ from gateway.wire.decimals import Contract, micros_text, ppb_text
 from gateway.wire.errors import MEANINGS, bad_param, code_of
 from gateway.wire.jsonrpc_answers import encode
 from gateway.wire.reasons import PUBLIC_REASONS, REASONS
-from gateway.wire.views import ContractTerms
+from gateway.wire.views import ContractTerms, RuleState
 
 
-def get_admission(session: SessionState, params: method_table.AdmissionParams, call: Call) -> bytes:
-    """Each rule of the ladder for this account, whether it is met, and what to do if not."""
-    slot = contract_of(call.projection, params.instrument_name).slot if params.instrument_name else NIL
-    states = call.projection.admission(session.account_slot, slot, session.signer.person)
-    warnings = call.projection.warnings(session.account_slot)
-    soon = render.array(render.lapse_warning(warning, call.projection.now_ns) for warning in warnings)
-    rules = [
+def rules(states: Iterable[RuleState]) -> list[dict[str, object]]:
+    """Rules of the ladder as a client reads them: what each means, whether it is met, and what to do if not."""
+    return [
         {
             "reason": Reason(state.reason).name,
             "met": state.is_met,
@@ -36,8 +32,16 @@ def get_admission(session: SessionState, params: method_table.AdmissionParams, c
         }
         for state in states
     ]
+
+
+def get_admission(session: SessionState, params: method_table.AdmissionParams, call: Call) -> bytes:
+    """Each rule of the ladder for this account, whether it is met, and what to do if not."""
+    slot = contract_of(call.projection, params.instrument_name).slot if params.instrument_name else NIL
+    states = call.projection.admission(session.account_slot, slot, session.signer.person)
+    warnings = call.projection.warnings(session.account_slot)
+    soon = render.array(render.lapse_warning(warning, call.projection.now_ns) for warning in warnings)
     may_open = all(state.is_met for state in states)
-    return b'{"may_open":%b,"rules":%b,"warnings":%b}' % (encode(may_open), encode(rules), soon)
+    return b'{"may_open":%b,"rules":%b,"warnings":%b}' % (encode(may_open), encode(rules(states)), soon)
 
 
 def explain_account(session: SessionState, params: method_table.Params, call: Call) -> bytes:

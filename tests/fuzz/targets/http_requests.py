@@ -31,7 +31,7 @@ from tests.fuzz.venue import INPUT_NS, FuzzedVenue
 _VERBS = (b"GET", b"GET", b"GET", b"POST", b"POST", b"HEAD", b"OPTIONS", b"PUT", b"get", b"GE T", b"DELETE", b"")
 _PATHS = (
     b"/", b"/openrpc.json", b"/healthz", b"/readyz", b"/metrics", b"/ws/api/v2", b"/api/v2", b"/api/v2/", b"//", b"*",
-    b"/style.css", b"/app.js", b"http://h/api/v2/public/test", b"/api/v2/public/test?", b"/%00", b"/api/v2//", b"x",
+    b"/assets/a.css", b"/assets/", b"http://h/api/v2/public/test", b"/api/v2/public/test?", b"/%00", b"/api/v2//", b"x",
 )  # fmt: skip
 _HEADERS = (
     b"Host: h", b"Host: h", b"Host:", b"Connection: close", b"Connection: keep-alive", b"Connection: Upgrade",

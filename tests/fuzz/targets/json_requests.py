@@ -38,7 +38,7 @@ TEXTS = [
     "client_credentials",
     "refresh_token", "client_signature", "account", "connection", "venue", "\ud7ff", "1e5", "NaN", "\\", '"', "/", "''",
     f"user.changes.{BTC}.raw", "chart.trades.BTC_USDC-PERPETUAL.1", "deribit_price_index.btc_usdc",
-    "user.portfolio.any",
+    "user.portfolio.any", "user.positions.any",
 ]  # fmt: skip
 IDS = [b"1", b"2", b'"a"', b"-5", b"0", b"null", b"1.5", b"9223372036854775808", b"[]", b'"' + b"x" * 70 + b'"',
     b"true"]

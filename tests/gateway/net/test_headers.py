@@ -5,12 +5,14 @@ import json
 import aiohttp
 import pytest
 
+from gateway import pages
 from gateway.config import ConfigError, load
 from gateway.net.http_headers import PAGE_POLICY
 from gateway.wire.origins import Origins
 from tests.gateway.live import market, play, request
 from tests.gateway.net.test_http_connection import answered, conversation, get
 
+SCRIPT = next(f"/{name}".encode() for name in sorted(pages.assets_of("terminal.html")) if name.endswith(".js"))
 EVIL = "https://evil.example"
 DESK = "https://desk.example"
 
@@ -47,7 +49,7 @@ def test_an_origin_that_no_browser_sends_is_refused_at_the_start(listed):
 def test_pages_may_run_nothing_but_their_own_files_and_no_page_may_hold_them(tmp_path):
     async def talk(connect, server):
         reader, writer = await connect()
-        for target, policy in ((b"/", PAGE_POLICY), (b"/app.js", PAGE_POLICY), (b"/api/v2/public/get_time", None)):
+        for target, policy in ((b"/", PAGE_POLICY), (SCRIPT, PAGE_POLICY), (b"/api/v2/public/get_time", None)):
             writer.write(get(target))
             _, headers, body = await answered(reader)
             said = headers["content-security-policy"]

@@ -127,7 +127,7 @@ def test_a_full_public_port_keeps_no_officer_out_and_each_port_has_its_own_page(
             async with http.get(place) as answer:
                 assert answer.status == 200 and b"Lionrock console" in await answer.read()
             own = {f"/{name}" for name in pages.assets_of("terminal.html") - pages.assets_of("console.html")}
-            for path in (*own, "/terminal.html", "/nothing"):
+            for path in (*own, "/nothing"):
                 async with http.get(f"{place}{path}") as answer:
                     assert answer.status == 404, path
             assert own

@@ -14,6 +14,7 @@ import pytest
 from bench.gateway_load import client_frame
 from engine.codes import CommandKind, EventKind, OrdType, Side, TimeInForce
 from engine.schema import COMMAND
+from gateway import pages
 from gateway.client import Client, RpcError
 from gateway.index_feeds.scripted import IndexScriptError
 from gateway.net import websocket_connection
@@ -318,7 +319,8 @@ def test_http_get_post_pages_and_document(tmp_path):
                 assert len((await answer.json())["result"]) == 1
             async with http.get(f"{base}/api/v2/private/get_open_orders") as answer:
                 assert (answer.status, (await answer.json())["error"]["code"]) == (400, 13009)
-            for path, text in (("/", "Lionrock"), ("/app.js", "WebSocket"), ("/openrpc.json", "openrpc")):
+            assets = ((f"/{name}", "") for name in pages.assets_of("terminal.html"))
+            for path, text in (("/", "Lionrock"), *assets, ("/openrpc.json", "openrpc")):
                 async with http.get(base + path) as answer:
                     assert answer.status == 200 and text in await answer.text()
             async with http.get(f"{base}/../vault.key") as answer:

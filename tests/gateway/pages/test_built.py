@@ -36,7 +36,7 @@ def hash_of(path: str) -> str:
 
 
 def test_a_page_asks_no_other_host_and_has_no_inline_script_or_style() -> None:
-    for found in (pages.terminal("/terminal.html"), pages.console("/")):
+    for found in (pages.terminal("/"), pages.console("/")):
         assert found is not None
         markup = found[1].decode()
         assert "http://" not in markup and "https://" not in markup and "//" not in markup.replace("<!--", "")
@@ -49,7 +49,7 @@ def test_what_has_its_hash_in_its_name_is_kept_for_ever_and_the_page_is_asked_fo
 
     async def talk(connect, server):
         reader, writer = await connect()
-        for target, kept in ((script.encode(), "public, max-age=31536000, immutable"), (b"/terminal.html", "no-cache")):
+        for target, kept in ((script.encode(), "public, max-age=31536000, immutable"), (b"/", "no-cache")):
             writer.write(get(target))
             status, headers, _ = await answered(reader)
             assert (status, headers["cache-control"]) == (200, kept) and headers["etag"]

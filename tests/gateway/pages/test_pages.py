@@ -1,6 +1,7 @@
-"""The trading page asks for what the venue has: its channels, its methods, and its own elements."""
+"""The pages ask for what the venue has: its methods and its channels."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -9,32 +10,33 @@ from gateway.document.sample_rows import BTC
 from gateway.sessions.method_table import METHODS
 from gateway.wire import channels
 
-SCRIPT = pages.terminal("/app.js")[1].decode()
-MARKUP = pages.terminal("/")[1].decode()
-NAMED = {"${name}": BTC.name, "${resolution}": "1"}
+SOURCES = sorted(path for path in (Path(pages.__file__).parent / "src").rglob("*.ts*") if ".test." not in path.name)
+TEXT = "\n".join(path.read_text() for path in SOURCES)
+OPTIONAL = {"private/preview_order", "public/get_price_chart_data", "user.positions.any"}
+"""What the pages do without where a venue does not have it."""
+PLACES = {"${name}": BTC.name, "${instrument.instrument_name}": BTC.name, "${resolution}": "1"}
 
 
-def asked_channels() -> list[str]:
-    """Every channel that the script names, with a contract's name in its place."""
-    texts = [single or double for single, double in re.findall(r'`([a-z_.]+\.\$[^`]*)`|"(user\.[^"]*[a-z])"', SCRIPT)]
-    for place, text in NAMED.items():
+def asked_channels() -> set[str]:
+    """Every channel that the sources name, with a contract's name in its place."""
+    kinds = "book|ticker|trades|chart\\.trades|liquidations|user|platform_state"
+    texts = re.findall(rf'(?:"|`)((?:{kinds})(?:\.[\w.${{}}]*)?)(?:"|`)', TEXT)
+    for place, text in PLACES.items():
         texts = [found.replace(place, text) for found in texts]
-    return texts
+    return {text for text in texts if text == "platform_state" or re.fullmatch(r"[\w.-]+\.[\w.-]+", text)}
 
 
-@pytest.mark.parametrize("kind", ["book", "ticker", "trades", "chart.trades", "liquidations", "user.notices"])
-def test_the_page_follows_each_kind_of_channel(kind: str) -> None:
-    found = [name for name in asked_channels() if name.startswith(kind)]
-    assert found
-    for name in found:
-        assert channels.parse(name, lambda text: BTC if text == BTC.name else None, 0) is not None, name
+@pytest.mark.parametrize("kind", ["book", "ticker", "trades", "liquidations", "platform_state", "user.notices"])
+def test_the_terminal_follows_each_kind_of_channel(kind: str) -> None:
+    assert any(name.startswith(kind) for name in asked_channels())
 
 
-def test_the_page_calls_methods_that_exist() -> None:
-    called = set(re.findall(r'call\("([a-z_/]+)"', SCRIPT))
-    assert called <= set(METHODS) and "venue/get_reject_reasons" in called
+@pytest.mark.parametrize("name", sorted(asked_channels() - OPTIONAL))
+def test_each_channel_that_a_page_asks_for_exists(name: str) -> None:
+    assert channels.parse(name, lambda text: BTC if text == BTC.name else None, 0) is not None
 
 
-def test_the_script_finds_its_elements() -> None:
-    wanted = set(re.findall(r'(?:\$|facts|atMost)\("([a-z-]+)"', SCRIPT))
-    assert wanted <= set(re.findall(r'id="([a-z-]+)"', MARKUP)) and {"liquidations", "notices"} <= wanted
+def test_the_pages_call_methods_that_exist() -> None:
+    called = set(re.findall(r'"((?:public|private|venue)/[a-z_]+(?:/[a-z_]+)?)"', TEXT))
+    assert called <= set(METHODS) | OPTIONAL, called - set(METHODS)
+    assert {"private/edit", "private/close_position", "venue/get_admission", "venue/resume"} <= called

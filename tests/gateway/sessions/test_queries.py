@@ -59,7 +59,7 @@ def test_an_empty_market_has_nulls_and_a_full_one_numbers(desk):
         best_ask_lots=20_000, last_price_ticks=40_001, mark_subticks=40_000_333, index_subticks=39_999_000,
         min_price_ticks=38_800, max_price_ticks=41_200, high_ticks=42_000, low_ticks=39_000, open_ticks=40_000,
         volume_lots=30_000, volume_tick_lots=30_000 * 40_000, open_interest_lots=5_000, current_funding_ppb=-12_345,
-        funding_8h_ppb=100_000,
+        funding_8h_ppb=100_000, next_funding_ns=NOW + 60_000 * MS, funding_interval_s=28_800,
     )  # fmt: skip
     full = result(desk, "public/ticker", instrument_name=NAME)
     assert full == {
@@ -71,6 +71,7 @@ def test_an_empty_market_has_nulls_and_a_full_one_numbers(desk):
                   "volume_notional": 60000},
         "current_funding": -0.000012345, "funding_8h": 0.0001, "open_interest": 0.5, "settlement_price": 20000.1665,
         "estimated_delivery_price": 19999.5, "liquidation_enabled": True,
+        "next_funding_timestamp": NOW // MS + 60_000, "funding_interval": 28_800,
     }  # fmt: skip
     desk.rows.book_rows[0] = BookView(0, NOW, 7, [(40_000, 10_000), (39_999, 5)], [(40_001, 20_000)])
     book = result(desk, "public/get_order_book", instrument_name=NAME, depth=1)
@@ -211,6 +212,7 @@ def test_positions(desk):
         "realized_profit_loss": 1, "realized_funding": 0.5, "total_profit_loss": -3.5, "initial_margin": 2000.5,
         "maintenance_margin": 1000.25, "leverage": 10, "estimated_liquidation_price": 21500, "adl_lights": 3,
         "margin_mode": "cross", "settlement_currency": "USDC", "delta": -1, "settlement_price": 20005,
+        "roe": -0.25,
     }  # fmt: skip
     assert result(desk, "private/get_positions", currency="ETH") == []
     assert len(result(desk, "private/get_positions", currency="USDC", kind="future")) == 1

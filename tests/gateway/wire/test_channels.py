@@ -45,6 +45,9 @@ def find(name):
         ("instrument.state.option.USDC", "instrument_state", -1, "raw", {"currency": ""}),
         ("user.portfolio.SOL", "user.portfolio", -1, "raw", {"currency": "SOL"}),
         ("user.portfolio.any", "user.portfolio", -1, "raw", {"currency": "ANY"}),
+        ("user.positions.{i}", "user.positions", 3, "raw", {}),
+        ("user.positions.usdc", "user.positions", -1, "raw", {"currency": "USDC"}),
+        ("user.positions.any", "user.positions", -1, "raw", {"currency": "ANY"}),
     ],
 )
 def test_channels_of_the_protocol(name, kind, slot, interval, extra):
@@ -60,7 +63,7 @@ def test_channels_of_the_protocol(name, kind, slot, interval, extra):
     [
         "", "book", "book.X.raw", "book.{i}", "book.{i}.5s", "book.{i}.none.7.100ms", "book.{i}.none.999.100ms",
         "ticker.{i}.raw.raw", "chart.trades.{i}.7", "user.orders.any.any", "user.orders.X.raw", "user.portfolio.",
-        "user.portfolio.a b", "user.orders.any.XYZ.raw",
+        "user.portfolio.a b", "user.orders.any.XYZ.raw", "user.positions", "user.positions.", "user.positions.X.raw",
         "user.trades.future.XYZ.100ms", "user.secrets", "book.{i}.raw\n", "x" * 5000,
     ],
 )  # fmt: skip

@@ -128,11 +128,27 @@ export class Venue {
 
   /** Log in, now and after every reconnect. VenueError when the key is refused. */
   async logIn(credentials: Credentials): Promise<void> {
+    if (this.loginNow.peek() !== null) await this.beginAnew();
     await this.call("public/auth", await signedLogin(credentials));
     this.credentials = credentials;
     this.latest = 0;
     this.loginNow.value = credentials;
     await this.join([...this.handlers.keys()].filter(isOwn));
+  }
+
+  /** Leave the account: a connection has one login, so the next one needs another connection. */
+  private beginAnew(): Promise<void> {
+    this.credentials = null;
+    this.loginNow.value = null;
+    this.latest = 0;
+    this.connectionNow.value = "connecting";
+    this.socket?.close();
+    return new Promise((resolve) => {
+      const end = this.whenLive(() => {
+        end();
+        resolve();
+      });
+    });
   }
 
   /** Log in with these credentials when the connection is there. */
@@ -142,10 +158,7 @@ export class Venue {
 
   /** Log out: orders stay, the connection begins anew without an account. */
   logOut(): void {
-    this.credentials = null;
-    this.loginNow.value = null;
-    this.latest = 0;
-    this.socket?.close();
+    void this.beginAnew();
   }
 
   private request(method: string, params: Params): Promise<Answer> {

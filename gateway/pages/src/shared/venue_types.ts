@@ -41,6 +41,8 @@ export interface Ticker {
   current_funding: number;
   funding_8h: number;
   open_interest: number;
+  next_funding_timestamp?: number | null;
+  funding_interval?: number;
 }
 
 export type Direction = "buy" | "sell";
@@ -100,7 +102,9 @@ export interface Order {
   trigger_offset?: number;
   triggered?: boolean;
   cancel_reason?: string;
-  valid_until?: number;
+  expires_at?: number;
+  cl_ord_id?: number;
+  commission: number;
 }
 
 export interface Position {
@@ -119,6 +123,8 @@ export interface Position {
   leverage: number;
   estimated_liquidation_price: number | null;
   adl_lights: number;
+  /** Profit in per cent of the initial margin; null without a position. */
+  roe?: number | null;
   margin_mode: string;
   settlement_currency: string;
 }

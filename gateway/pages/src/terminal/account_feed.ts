@@ -2,6 +2,8 @@ import { batch, effect } from "@preact/signals";
 import { whenQuiet } from "../shared/frames";
 import { credentialsOfHash, keepCredentials, keptCredentials, takeCredentials, type Credentials } from "../shared/session";
 import type { Notice, Order, Portfolio, Position, UserTrade } from "../shared/venue_types";
+import { tellUnanswered } from "./actions";
+import { sayRefusal } from "./messages";
 import { accountName, fills, instruments, notices, orders, portfolios, positions, reasons, venue } from "./state";
 
 const KEPT = "lionrock.keys";
@@ -14,7 +16,7 @@ export function beginAccount(): void {
   venue.use(takeCredentials(KEPT)[0] ?? null);
   addEventListener("hashchange", () => {
     const given = credentialsOfHash(location.hash);
-    if (given !== null) signIn(takeCredentials(KEPT)[0] ?? given).catch((error) => console.warn(error));
+    if (given !== null) useKey(takeCredentials(KEPT)[0] ?? given);
   });
   venue.subscribe(["user.orders.any.any.raw"], (order: Order) => takeOrder(order));
   venue.subscribe(["user.trades.any.any.raw"], takeFills);
@@ -37,6 +39,11 @@ export async function signIn(credentials: Credentials): Promise<void> {
   await venue.logIn(credentials);
   keepCredentials(KEPT, [credentials, ...knownKeys().filter((one) => one.key !== credentials.key)]);
   await loadAccount();
+}
+
+/** Use another key of this tab. */
+export function useKey(credentials: Credentials): void {
+  signIn(credentials).catch(sayRefusal);
 }
 
 /** Log out and forget this key; the other keys of the tab stay. */
@@ -62,6 +69,7 @@ async function loadAccount(): Promise<void> {
     reasons.value = new Map(explained.map((one) => [one.reason, one]));
   });
   await loadFills();
+  await tellUnanswered();
 }
 
 /** Own trades of the last days, for the table and the chart. */

@@ -1,22 +1,87 @@
-import { chooseInstrument } from "./market_feed";
-import { instrumentName, instruments, ticker, venue } from "./state";
+import { computed } from "@preact/signals";
+import { AccountPanel } from "./account_panel";
+import { amend, cancel } from "./actions";
+import { Charts } from "./charts/charts";
+import { ask, Confirmation } from "./confirmation";
+import { Header } from "./header";
+import { Help } from "./help";
+import { Messages, sayRefusal } from "./messages";
+import { OrderBookPanel } from "./order_book_panel";
+import { OwnPanel } from "./own_panel";
+import { asksFirst } from "./settings";
+import { SignIn } from "./sign_in";
+import { book, instrument, instrumentFills, instrumentName, instrumentOrders, isHalted, positions, ticker, venue } from "./state";
+import { Ticket } from "./ticket";
+import { pickPrice } from "./ticket_state";
+import { TradesPanel } from "./trades_panel";
+import { view, ViewBar } from "./views";
+import type { Order } from "../shared/venue_types";
+
+const position = computed(() => positions.value.find((one) => one.instrument_name === instrumentName.value) ?? null);
+
+/** An order's line was dragged in the chart: amend it, after a question if the user wants that. */
+async function dragged(order: Order, field: "price" | "trigger_price", price: string): Promise<void> {
+  const before = field === "price" ? order.price : order.trigger_price;
+  const line = `${order.direction === "buy" ? "Buy" : "Sell"} order of ${order.amount}: ${field.replace("_", " ")} ${before} becomes ${price}.`;
+  if (asksFirst.value && !(await ask({ title: "Amend order", lines: [line], action: "Amend", direction: order.direction }))) {
+    throw new Error("the order stays as it is");
+  }
+  try {
+    await amend(order, { [field]: price });
+  } catch (error) {
+    sayRefusal(error);
+    throw error;
+  }
+}
 
 /** The whole terminal. */
 export function App() {
+  const of = instrument.value;
   return (
-    <header class="header">
-      <h1>Lionrock</h1>
-      <select
-        aria-label="contract"
-        value={instrumentName.value}
-        onChange={(event) => chooseInstrument(event.currentTarget.value)}
-      >
-        {instruments.value.map((one) => (
-          <option key={one.instrument_name}>{one.instrument_name}</option>
-        ))}
-      </select>
-      <span>{ticker.value?.mark_price}</span>
-      <span role="status">{venue.connection}</span>
-    </header>
+    <>
+      <Header />
+      <Banner />
+      <main data-view={view.value}>
+        <div class="panel chart-area">
+          {of !== null && (
+            <Charts
+              key={of.instrument_name}
+              venue={venue}
+              instrument={of}
+              ticker={ticker}
+              book={book}
+              orders={instrumentOrders}
+              fills={instrumentFills}
+              position={position}
+              onAmend={dragged}
+              onCancel={(order: Order) => void cancel(order)}
+              onPick={pickPrice}
+            />
+          )}
+        </div>
+        <OrderBookPanel />
+        <TradesPanel />
+        <div class="side">
+          <Ticket />
+          <AccountPanel />
+        </div>
+        <OwnPanel />
+      </main>
+      <ViewBar />
+      <Messages />
+      <Confirmation />
+      <SignIn />
+      <Help />
+    </>
   );
+}
+
+/** What everybody has to know now: the connection is lost, the venue is halted, messages are missing. */
+function Banner() {
+  const lines = [];
+  if (venue.connection.value === "lost") lines.push("The connection to the venue is lost. What you see may be old. Connecting again …");
+  if (isHalted.value) lines.push("The venue's officers have halted trading. Orders can be cancelled.");
+  if (venue.gap.value !== "") lines.push(venue.gap.value);
+  if (lines.length === 0) return null;
+  return <div class="banner" role="alert">{lines.map((line) => <p key={line}>{line}</p>)}</div>;
 }

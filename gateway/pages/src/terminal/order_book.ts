@@ -68,14 +68,13 @@ export function bookRows(levels: Level[], side: "bids" | "asks", tick: number, t
   for (const [price, amount] of levels) {
     const grouped = ticksPerGroup === 1 ? price : groupPrice(price, side, tick, ticksPerGroup);
     const last = rows[rows.length - 1];
+    const isSame = last !== undefined && last.price === grouped;
+    if (!isSame && rows.length === count) break;
     total += amount;
-    if (last !== undefined && last.price === grouped) {
+    if (isSame) {
       last.amount += amount;
       last.total = total;
-    } else {
-      if (rows.length === count) break;
-      rows.push({ price: grouped, amount, total });
-    }
+    } else rows.push({ price: grouped, amount, total });
   }
   return rows;
 }

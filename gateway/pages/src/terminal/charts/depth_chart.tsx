@@ -1,4 +1,4 @@
-import { useSignal, useSignalEffect, type ReadonlySignal } from "@preact/signals";
+import { useComputed, useSignal, useSignalEffect, type ReadonlySignal } from "@preact/signals";
 import { useMemo, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import { oncePerFrame } from "../../shared/frames";
@@ -30,6 +30,7 @@ export function DepthChart({ instrument, book, onPick }: DepthChartProps) {
   const plot = useRef<uPlot | null>(null);
   const pick = useRef(onPick);
   pick.current = onPick;
+  const isEmpty = useComputed(() => !book.value?.bids.length && !book.value?.asks.length);
   const decimals = decimalsOf(instrument.tick_size);
   const drawSoon = useMemo(
     () =>
@@ -76,14 +77,17 @@ export function DepthChart({ instrument, book, onPick }: DepthChartProps) {
         </div>
       </div>
       <DepthFigures pointed={pointed} book={book} decimals={decimals} unit={instrument.base_currency} />
-      <Plot
-        options={options}
-        label={`Depth of ${instrument.instrument_name}`}
-        onReady={(made) => {
-          plot.current = made;
-          drawSoon();
-        }}
-      />
+      <div class="chart-host">
+        {isEmpty.value && <p class="chart-remark">The book is empty</p>}
+        <Plot
+          options={options}
+          label={`Depth of ${instrument.instrument_name}`}
+          onReady={(made) => {
+            plot.current = made;
+            drawSoon();
+          }}
+        />
+      </div>
     </div>
   );
 }

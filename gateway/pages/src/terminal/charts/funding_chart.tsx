@@ -7,6 +7,7 @@ import type { Venue } from "../../shared/venue";
 import type { Instrument, Ticker } from "../../shared/venue_types";
 import { faded, type Colours } from "./colours";
 import { columnsOf, type FundingRow } from "./funding";
+import { axisTime } from "./local_time_scale";
 import { axis, Plot } from "./plot";
 
 export interface FundingChartProps {
@@ -72,7 +73,7 @@ export function FundingChart({ venue, instrument, ticker }: FundingChartProps) {
               type="button"
               key={one.days}
               aria-pressed={one.days === span}
-              aria-label={one.words}
+              aria-label={`${one.label}, ${one.words}`}
               onClick={() => (days.value = one.days)}
             >
               {one.label}
@@ -159,7 +160,7 @@ function fundingOptions(colours: Colours, point: (self: uPlot) => void): Omit<uP
       { stroke: colours.mark, width: 1.5, scale: "sum", points: { show: false } },
     ],
     axes: [
-      axis(colours),
+      axis(colours, { values: (_, times, __, ___, stepS) => times.map((time) => axisTime(time, stepS)), space: 60 }),
       axis(colours, { values: perCent, size: 74 }),
       axis(colours, { values: perCent, size: 74, side: 1, scale: "sum", stroke: colours.mark, grid: { show: false } }),
     ],

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { tickText, tickWeight } from "./local_time_scale";
+import { axisTime, tickText, tickWeight } from "./local_time_scale";
 
 const local = (...parts: [number, number, number, number?, number?]): number => new Date(...parts).getTime();
 
@@ -13,6 +13,13 @@ test("days and hours begin where they do for the viewer", () => {
   expect(tickWeight(local(2027, 0, 15, 13, 35), local(2027, 0, 15, 13, 34))).toBe(21);
   expect(tickWeight(local(2027, 1, 1), local(2027, 0, 31, 23, 59))).toBe(60);
   expect(tickWeight(local(2027, 0, 1), local(2026, 11, 31, 23, 59))).toBe(70);
+});
+
+test("an axis says the day where one begins, otherwise the time", () => {
+  const midnight = local(2027, 0, 15) / 1000;
+  expect(axisTime(midnight, 3600)).toContain("15");
+  expect(axisTime(midnight + 5 * 3600, 3600)).toBe("05:00");
+  expect(axisTime(midnight + 5 * 3600, 86_400)).toContain("15");
 });
 
 test("a tick says what begins there", () => {

@@ -79,6 +79,12 @@ const FULL = new Intl.DateTimeFormat(undefined, {
   year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23",
 });
 
+/** The text of a tick on an axis whose ticks are so many seconds apart: a day where one begins, otherwise the time. */
+export function axisTime(timeS: number, stepS: number): string {
+  const date = new Date(timeS * 1000);
+  return (stepS >= 86_400 || minuteOfDay(date) === 0 ? DAYS : TIMES).format(date);
+}
+
 /** The text of a tick of the time axis, in the viewer's zone: the year, month, day or time that begins there. */
 export function tickText(timeMs: number, weight: number): string {
   const format = weight >= YEAR ? YEARS : weight >= MONTH ? MONTHS : weight >= DAY ? DAYS : TIMES;

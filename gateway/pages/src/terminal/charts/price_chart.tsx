@@ -58,13 +58,14 @@ export function PriceChart(props: PriceChartProps) {
   );
   const chosen = resolution.value;
   useEffect(() => {
+    const element = host.current!;
     const drawn = new PricePicture(
       canvas.current!,
       { venue, instrument, resolution: chosen, ticker, fills, position, layers, lines },
-      (view) => placeTags(host.current!, view, lines),
+      (view) => placeTags(element, view, lines),
     );
     picture.value = drawn;
-    dragging.current = new LineDragging(host.current!, drawn.view, lines, () => ordersAreShown.peek());
+    dragging.current = new LineDragging(element, drawn.view, lines, () => ordersAreShown.peek());
     return () => {
       dragging.current?.end();
       drawn.end();
@@ -116,7 +117,7 @@ function ChartBar() {
             type="button"
             key={one.name}
             aria-pressed={one === resolution.value}
-            aria-label={one.words}
+            aria-label={`${one.label}, ${one.words}`}
             onClick={() => {
               resolution.value = one;
             }}

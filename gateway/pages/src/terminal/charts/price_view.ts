@@ -61,8 +61,8 @@ export class PriceView {
     const thin = {
       priceFormat, lineWidth: 1, priceLineVisible: false, crosshairMarkerVisible: false, autoscaleInfoProvider: () => null,
     } as const;
-    this.index = this.chart.addSeries(LineSeries, { ...thin, title: "Index" });
-    this.mark = this.chart.addSeries(LineSeries, { ...thin, title: "Mark" });
+    this.index = this.chart.addSeries(LineSeries, thin);
+    this.mark = this.chart.addSeries(LineSeries, thin);
     this.candles = this.chart.addSeries(CandlestickSeries, { priceFormat, borderVisible: false });
     this.candles.priceScale().applyOptions({ scaleMargins: { top: 0.08, bottom: 0.22 } });
     this.markers = createSeriesMarkers(this.candles, [], { autoScale: false });

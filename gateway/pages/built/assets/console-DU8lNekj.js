@@ -1,1 +1,0 @@
-import{f as e,n as t,s as n,t as r}from"./jsxRuntime-CH0HmFLk.js";function i({venue:e}){return r(`header`,{children:[r(`h1`,{children:`Lionrock console`}),r(`span`,{role:`status`,children:e.connection})]})}n();var a=new t;a.connect(),e(r(i,{venue:a}),document.getElementById(`console`));

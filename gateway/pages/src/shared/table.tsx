@@ -1,0 +1,49 @@
+import type { ComponentChildren } from "preact";
+
+export interface Column<Row> {
+  head: string;
+  cell(row: Row): ComponentChildren;
+  isNumber?: boolean;
+  /** What a column's head means, for who points at it. */
+  hint?: string;
+}
+
+interface Props<Row> {
+  label: string;
+  columns: Column<Row>[];
+  rows: Row[];
+  keyOf(row: Row): string;
+  /** What is said when there are no rows. */
+  empty: string;
+  /** Attributes of a row, such as `data-order-id`. */
+  attributes?(row: Row): Record<string, string>;
+}
+
+/** A table with heads that stay; on a phone each row is a card with its heads beside the values. */
+export function DataTable<Row>({ label, columns, rows, keyOf, empty, attributes }: Props<Row>) {
+  if (rows.length === 0) return <p class="empty">{empty}</p>;
+  return (
+    <table class="table cards" aria-label={label}>
+      <thead>
+        <tr>
+          {columns.map((column) => (
+            <th key={column.head} scope="col" class={column.isNumber ? "number" : undefined} title={column.hint}>
+              {column.head === "" ? <span class="hidden-label">actions</span> : column.head}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {rows.map((row) => (
+          <tr key={keyOf(row)} {...attributes?.(row)}>
+            {columns.map((column) => (
+              <td key={column.head} data-head={column.head} class={column.isNumber ? "number" : undefined}>
+                {column.cell(row)}
+              </td>
+            ))}
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}

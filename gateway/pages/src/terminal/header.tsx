@@ -1,0 +1,98 @@
+import { signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { compact, percent, shown } from "../shared/numbers";
+import { switchTheme, theme } from "../shared/theme";
+import { countdown, utc } from "../shared/times";
+import { AccountMenu } from "./account_menu";
+import { ContractPicker } from "./contract_picker";
+import { isHelping } from "./help";
+import { instrument, isHalted, priceDecimals, ticker, venue } from "./state";
+import { marketWords } from "./words";
+
+const nowMs = signal(Date.now());
+
+/** The contract, its figures, and the state of market and connection. */
+export function Header() {
+  return (
+    <header class="header">
+      <h1 class="brand"><span aria-hidden="true">◆</span> Lionrock</h1>
+      <ContractPicker />
+      <Figures />
+      <div class="header-end">
+        <State />
+        <button type="button" class="button small icon" aria-label={`change to ${theme.value === "dark" ? "light" : "dark"} colours`} onClick={switchTheme}>
+          {theme.value === "dark" ? "☀" : "☾"}
+        </button>
+        <button type="button" class="button small icon" aria-label="help and keys" onClick={() => (isHelping.value = true)}>?</button>
+        <AccountMenu />
+      </div>
+    </header>
+  );
+}
+
+function Figures() {
+  const now = ticker.value;
+  const of = instrument.value;
+  if (now === null || of === null) return <dl class="facts" />;
+  const price = (value: number | null | undefined) => shown(value, priceDecimals.value);
+  const change = now.stats.price_change;
+  return (
+    <dl class="facts">
+      <Fact name="Mark" value={price(now.mark_price)} isLarge />
+      <Fact name="Index" value={price(now.index_price)} />
+      <Fact name="Last" value={price(now.last_price)} />
+      <Fact
+        name="24 h change"
+        value={change === null ? "–" : percent(change / 100)}
+        tone={change === null || change === 0 ? "" : change > 0 ? "up" : "down"}
+      />
+      <Fact name="24 h high" value={price(now.stats.high)} />
+      <Fact name="24 h low" value={price(now.stats.low)} />
+      <Fact name="24 h volume" value={`${compact(now.stats.volume_notional)} ${of.quote_currency}`} hint={`${now.stats.volume} ${of.base_currency}`} />
+      <Fact name="Open interest" value={`${compact(now.open_interest)} ${of.base_currency}`} />
+      <Funding />
+    </dl>
+  );
+}
+
+function Fact({ name, value, tone = "", hint, isLarge = false }: { name: string; value: string; tone?: string; hint?: string; isLarge?: boolean }) {
+  return (
+    <div title={hint} class={isLarge ? "large" : undefined}>
+      <dt>{name}</dt>
+      <dd class={tone}>{value}</dd>
+    </div>
+  );
+}
+
+function Funding() {
+  useEffect(() => {
+    const timer = setInterval(() => (nowMs.value = Date.now()), 1000);
+    return () => clearInterval(timer);
+  }, []);
+  const now = ticker.value;
+  if (now === null) return null;
+  const next = now.next_funding_timestamp;
+  return (
+    <Fact
+      name={next ? "Funding / next in" : "Funding (8 h)"}
+      value={next ? `${percent(now.current_funding, 4)} / ${countdown(next, nowMs.value)}` : percent(now.funding_8h, 4)}
+      tone={now.current_funding > 0 ? "up" : now.current_funding < 0 ? "down" : ""}
+      hint={`above zero longs pay shorts${next ? `; next payment ${utc(next)}` : ""}`}
+    />
+  );
+}
+
+const CONNECTION = { connecting: "connecting", live: "live", lost: "connection lost, connecting again" };
+
+/** The state of the market and of the connection, in words. */
+function State() {
+  const connection = venue.connection.value;
+  const market = isHalted.value ? "halted" : (ticker.value?.market_state ?? "");
+  const isGood = connection === "live" && (market === "open" || market === "");
+  const words = connection !== "live" ? CONNECTION[connection] : isHalted.value ? "venue halted by its officers" : market === "" ? "live" : marketWords(market);
+  return (
+    <span class={`state ${isGood ? "good" : connection === "connecting" ? "" : "bad"}`} role="status" aria-label="state" data-connection={connection} data-market={market}>
+      <span aria-hidden="true">{isGood ? "●" : "▲"}</span> {words}
+    </span>
+  );
+}

@@ -1,0 +1,52 @@
+import { signal } from "@preact/signals";
+import { refusalWords } from "./words";
+
+type Kind = "good" | "bad" | "info";
+
+interface Message {
+  id: number;
+  kind: Kind;
+  text: string;
+  remedy: string;
+}
+
+const SHOWN_MS = { good: 6000, info: 8000, bad: 20_000 };
+const MOST = 4;
+const messages = signal<Message[]>([]);
+let nextId = 1;
+
+/** Tell the user something in a corner of the page. */
+export function say(kind: Kind, text: string, remedy = ""): void {
+  const id = nextId++;
+  messages.value = [...messages.value, { id, kind, text, remedy }].slice(-MOST);
+  setTimeout(() => drop(id), SHOWN_MS[kind]);
+}
+
+/** Tell why something did not happen, with what to do about it. */
+export function sayRefusal(error: unknown): void {
+  const { text, remedy } = refusalWords(error);
+  say("bad", text, remedy);
+}
+
+function drop(id: number): void {
+  messages.value = messages.value.filter((message) => message.id !== id);
+}
+
+const SIGN = { good: "✓", bad: "!", info: "i" };
+
+export function Messages() {
+  return (
+    <div class="messages" role="status" aria-label="messages">
+      {messages.value.map((message) => (
+        <div key={message.id} class={`message ${message.kind}`}>
+          <span class="sign" aria-hidden="true">{SIGN[message.kind]}</span>
+          <div>
+            <p>{message.text}</p>
+            {message.remedy !== "" && <p class="dim">{message.remedy}</p>}
+          </div>
+          <button type="button" class="plain" aria-label="dismiss" onClick={() => drop(message.id)}>✕</button>
+        </div>
+      ))}
+    </div>
+  );
+}

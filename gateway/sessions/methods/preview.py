@@ -1,0 +1,63 @@
+"""An order before it is sent: what it would do, as the engine itself says. Nothing is sent and nothing is logged."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from engine.codes import NIL, Reason, Side
+from engine.schema import COMMAND
+from gateway.audit_trail.refusals import why
+from gateway.read_model.render_preview import Previewed, preview
+from gateway.sessions import method_table
+from gateway.sessions.methods.common import contract_of
+from gateway.sessions.methods.trading import asked
+from gateway.sessions.methods.venue import rules
+from gateway.sessions.state import Call, SessionState
+from gateway.wire.decimals import Contract
+from gateway.wire.errors import refusal_of
+from gateway.wire.jsonrpc_answers import encode
+from gateway.wire.reasons import shown
+
+
+def preview_order(session: SessionState, params: method_table.PreviewParams, call: Call) -> bytes:
+    """What an order would do if it came now: as the venue admits, matches and books it, with the reason if it does not.
+
+    What is wrong with a parameter by itself is answered with the error that buy and sell would give.
+    """
+    side = Side.BUY if params.direction == "buy" else Side.SELL
+    contract = contract_of(call.projection, params.instrument_name)
+    command = np.frombuffer(asked(session, params, call, side), COMMAND)
+    projection, account_slot = call.projection, session.account_slot
+    before, held = projection.previews.before(account_slot, contract.slot)
+    played = projection.previews.play(command, call.now_ns)
+    row, ticker = command[0], projection.ticker(contract.slot)
+    price_ticks = int(row["price_ticks"]) or int(row["trigger_price_ticks"])
+    best_ticks = ticker.best_ask_ticks if side == Side.BUY else ticker.best_bid_ticks
+    seen = Previewed(
+        int(side), int(row["ord_type"]), int(row["qty_lots"]), price_ticks, best_ticks or NIL,
+        ticker.mark_subticks, projection.terms(contract.slot).maker_fee_ppb, before, held, played,
+    )  # fmt: skip
+    unmet = [
+        state for state in projection.admission(account_slot, contract.slot, session.signer.person) if not state.is_met
+    ]
+    more = b',"sequence":%d,"reduce_only":%b,"failing_rules":%b' % (
+        projection.durable_seq, encode(bool(params.reduce_only or params.reduceOnly)), encode(rules(unmet)),
+    )  # fmt: skip
+    if params.with_max:
+        largest = projection.previews.largest_lots(command, call.now_ns)
+        more += b',"max_amount":%b' % contract.amount_text(largest)
+    return preview(contract, seen, _refusal(call, contract, row, played.reason), more)
+
+
+def _refusal(call: Call, contract: Contract, row: Any, reason: Reason) -> bytes:
+    """Why the order would be refused, in the words and with the figures of a refused order; null when it would not."""
+    if reason == Reason.NONE:
+        return b"null"
+    known, projection = Reason(shown(reason)), call.projection
+    found = refusal_of(known, projection.previews.why(why, row, known), int(row["side"]))
+    fields = {"code": int(found.code), "reason": known.name, "param": found.param, **found.data}
+    return encode(fields)
+
+
+HANDLERS: dict[str, Callable[..., Any]] = {"private/preview_order": preview_order}

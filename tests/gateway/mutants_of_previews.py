@@ -1,0 +1,21 @@
+"""Ways to break what a page is told before it sends an order, and while it holds a position, as in `mutants`."""
+
+from tests.gateway.mutants import Mutant
+
+FIGURES = "tests/gateway/sessions/test_preview_figures.py"
+
+PREVIEW_MUTANTS = (
+    Mutant(
+        "slippage of a sell has the sign of a buy", "read_model/render_preview.py",
+        "paid - wanted if side == Side.BUY else wanted - paid", "paid - wanted", FIGURES,
+    ),
+    Mutant(
+        "a preview's cost leaves out what profit and fees took", "read_model/render_preview.py",
+        "seen.before.free_micros - played.pool.free_micros",
+        "played.pool.requirement_micros - seen.before.requirement_micros", FIGURES,
+    ),
+    Mutant(
+        "a preview tells of a legal freeze", "sessions/methods/preview.py",
+        "Reason(shown(reason))", "reason", f"{FIGURES}::test_a_freeze_by_law_is_told_as_any_other_restriction",
+    ),
+)  # fmt: skip

@@ -1,0 +1,163 @@
+"""`private/preview_order` over a real venue: what it says is what the same order then does, and it leaves no trace."""
+
+import pytest
+
+from engine import host
+from engine.codes import ContractParameter
+from tests.gateway.live import BTC
+from tests.gateway.query_venue import START_NS, QueryVenue
+
+MINUTE_NS = 60 * 10**9
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        yield QueryVenue(tmp_path_factory.mktemp("previews"), patch)
+
+
+@pytest.fixture(autouse=True)
+def clean(market):
+    yield
+    for who in (0, 1):
+        market.result(who, "private/cancel_all")
+        size = market.result(who, "private/get_position", instrument_name=BTC)["size"]
+        if size > 0:
+            market.result(1 - who, "private/buy", instrument_name=BTC, amount=size, price=20_000)
+            market.result(who, "private/close_position", instrument_name=BTC, type="market")
+
+
+def asked(market, side, who=0, **params):
+    return market.result(who, "private/preview_order", instrument_name=BTC, direction=side, **params)
+
+
+def sent(market, side, who=0, **params):
+    return market.ask(who, f"private/{side}", instrument_name=BTC, **params)
+
+
+def money(market, who=0):
+    summary = market.result(who, "private/get_account_summary", currency="USDC")
+    names = ("equity", "balance", "initial_margin", "maintenance_margin", "available_funds")
+    return {name: summary[name] for name in names}
+
+
+def held(market, names, who=0):
+    position = market.result(who, "private/get_position", instrument_name=BTC)
+    return {name: position[name] for name in names if position["size"] or name == "size"}
+
+
+def test_a_market_order_does_what_its_preview_says(market):
+    for price, amount in ((20_010, 0.1), (20_050, 0.3)):
+        assert "result" in sent(market, "sell", 1, amount=amount, price=price)
+    before = money(market)
+    told = asked(market, "buy", amount=0.25, type="market")
+    assert told["before"] == before and told["admitted"] and told["refusal"] is None and told["failing_rules"] == []
+    assert (told["order_state"], told["filled_amount"], told["worst_price"]) == ("filled", 0.25, 20_050)
+    assert told["average_price"] == pytest.approx((0.1 * 20_010 + 0.15 * 20_050) / 0.25, abs=0.001)
+    assert told["slippage_best"] == pytest.approx(100 * (told["average_price"] / 20_010 - 1), abs=1e-5)
+    assert told["slippage_mark"] == pytest.approx(100 * (told["average_price"] / told["mark_price"] - 1), abs=1e-5)
+    done = sent(market, "buy", amount=0.25, type="market")["result"]
+    assert done["order"]["average_price"] == told["average_price"]
+    assert sum(trade["fee"] for trade in done["trades"]) == pytest.approx(told["taker_fee"])
+    assert money(market) == told["after"]
+    assert told["cost"] == pytest.approx(before["available_funds"] - told["after"]["available_funds"])
+    assert held(market, told["position_after"]) == told["position_after"]
+
+
+def test_a_question_leaves_no_trace(market):
+    sent(market, "sell", 1, amount=0.1, price=20_010)
+    engine = market.venue.engine
+    state = host.digest(engine.root), engine.last_seq
+    for order in (
+        {"amount": 0.1, "type": "market"}, {"amount": 0.1, "price": 20_010}, {"amount": 0.1, "price": 19_000},
+        {"amount": 1000, "price": 19_000}, {"amount": 0.1, "type": "stop_market", "trigger_price": 20_500},
+        {"amount": 0.1, "price": 20_010, "time_in_force": "fill_or_kill", "with_max": True},
+    ):  # fmt: skip
+        asked(market, "buy", **order)
+    assert (host.digest(engine.root), engine.last_seq) == state
+    assert market.result(0, "private/get_open_orders") == []
+
+
+def test_an_order_that_rests_tells_its_place_its_cost_and_the_fee_of_a_maker(market):
+    told = asked(market, "buy", amount=0.1, price=19_900)
+    assert (told["order_state"], told["resting_amount"], told["resting_price"]) == ("open", 0.1, 19_900)
+    assert told["average_price"] is told["slippage_best"] is told["worst_price"] is None
+    assert told["taker_fee"] == 0 and told["maker_fee"] > 0 and told["order_value"] == 1990
+    assert told["position_after"]["size"] == 0
+    assert told["after"] == (sent(market, "buy", amount=0.1, price=19_900), money(market))[1]
+
+
+def test_a_post_only_order_tells_where_it_slides_to(market):
+    sent(market, "sell", 1, amount=0.1, price=20_010)
+    told = asked(market, "buy", amount=0.1, price=20_020, post_only=True)
+    placed = sent(market, "buy", amount=0.1, price=20_020, post_only=True)["result"]["order"]
+    assert told["resting_price"] == placed["price"] < 20_010
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        {"amount": 0.1, "price": 25_000},
+        {"amount": 900, "price": 20_000},
+        {"amount": 0.1, "price": 20_000, "reduce_only": True},
+        {"amount": 0.1, "type": "stop_market", "trigger_price": 19_000},
+        {"amount": 0.1, "price": 20_000, "time_in_force": "fill_or_kill"},
+    ],
+)
+def test_a_refusal_says_the_same_as_that_of_the_order(market, order):
+    told, error = asked(market, "buy", **order), sent(market, "buy", **order)["error"]
+    assert not told["admitted"] and told["order_state"] == "rejected"
+    assert told["refusal"]["code"] == error["code"]
+    for name in ("reason", "message", "param", "value", "limit", "remedy"):
+        assert told["refusal"].get(name) == error["data"].get(name), name
+    assert told["after"] == told["before"] and told["cost"] == told["taker_fee"] == 0
+
+
+def test_what_is_wrong_with_a_parameter_is_the_error_of_the_order(market):
+    for order in (
+        {"amount": 0.1, "price": 20_000.123},
+        {"price": 20_000},
+        {"amount": 0.1, "type": "market", "price": 1},
+    ):
+        params = {"instrument_name": BTC, **order}
+        told = market.ask(0, "private/preview_order", direction="buy", **params)["error"]
+        assert told == market.ask(0, "private/buy", **params)["error"]
+    assert market.ask(0, "private/preview_order", instrument_name=BTC, amount=1)["error"]["code"] == -32602
+
+
+def test_the_largest_amount_passes_and_one_step_more_does_not(market):
+    told = asked(market, "buy", amount=0.1, price=19_900, with_max=True)
+    step = market.result(0, "public/get_instrument", instrument_name=BTC)["amount_step"]
+    most = told["max_amount"]
+    assert most > 0.1
+    assert asked(market, "buy", amount=most, price=19_900)["admitted"]
+    more = asked(market, "buy", amount=round(most + step, 4), price=19_900)
+    assert more["refusal"]["reason"] in ("INSUFFICIENT_MARGIN", "QTY_TOO_LARGE", "POSITION_LIMIT", "ORDER_VALUE_LIMIT")
+    assert "max_amount" not in more
+
+
+def test_who_may_not_open_hears_every_rule_that_fails(market):
+    market.set_parameter(ContractParameter.DISCLOSURE_PRODUCT, 7)
+    told = asked(market, "buy", amount=0.1, price=19_900)
+    assert told["refusal"]["reason"] == "DISCLOSURE_NOT_ACKNOWLEDGED" and told["refusal"]["remedy"]
+    assert [rule["reason"] for rule in told["failing_rules"]] == ["DISCLOSURE_NOT_ACKNOWLEDGED"]
+    assert "version 7" in told["failing_rules"][0]["detail"] and told["failing_rules"][0]["remedy"]
+    market.set_parameter(ContractParameter.DISCLOSURE_PRODUCT, 1)
+
+
+def test_an_order_that_lies_within_the_position_is_taken_as_reduce_only_by_who_may_not_open(market):
+    market.trade(0.2, 20_000)
+    market.set_parameter(ContractParameter.DISCLOSURE_PRODUCT, 7)
+    told = asked(market, "sell", amount=0.1, price=20_100)
+    assert told["admitted"] and told["made_reduce_only"] and not told["reduce_only"]
+    market.set_parameter(ContractParameter.DISCLOSURE_PRODUCT, 1)
+
+
+def test_the_market_that_is_asked_about_is_of_now(market):
+    first = asked(market, "buy", amount=0.1, type="market")
+    assert first["best_price"] is None and first["order_state"] == "cancelled"
+    assert first["cancel_reason"] == "no_liquidity" and first["cancelled_amount"] == 0.1
+    sent(market, "sell", 1, amount=0.1, price=20_010)
+    second = asked(market, "buy", amount=0.1, type="market")
+    assert second["best_price"] == 20_010 and second["sequence"] > first["sequence"]
+    assert market.clock.now_ns > START_NS
