@@ -140,7 +140,7 @@ class Venue:
         alerts = file_of(Path(self.config.data))
         self._stories = OrderStories(Path(self.config.data))
         views = OperatorViews(self.history, self.engine.root)
-        return Operation(views, lambda: AlertStore(alerts), self._stories.ask)
+        return Operation(views, lambda: AlertStore(alerts, is_known=True), self._stories.ask)
 
     def _look_after_folder(self) -> None:
         """Make the parts that look after the data folder while the venue runs, and what they report to."""

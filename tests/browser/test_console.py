@@ -15,7 +15,8 @@ CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}; Debian's package is chromium")
 MS = 30_000
 PLACES = (
-    "overview", "markets", "risk", "funding", "sessions", "changes", "clients", "calendar", "affiliates", "alerts", "audit",
+    "overview", "markets", "risk", "funding", "sessions", "changes", "clients", "calendar", "affiliates", "alerts",
+    "audit",
 )  # fmt: skip
 WIDTHS = (360, 390, 768, 1440, 1920)
 EXPECT = sync_api.expect
@@ -28,7 +29,7 @@ def venue(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def browser():
+def chromium():
     with sync_api.sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=str(CHROMIUM))
         yield started
@@ -38,9 +39,9 @@ def browser():
 class Officer:
     """An officer before the console, logged in by the form."""
 
-    def __init__(self, browser, venue, name, scheme="dark", width=1440):
+    def __init__(self, chromium, venue, name, scheme="dark", width=1440):
         self.faults = []
-        self.context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        self.context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         self.page = self.context.new_page()
         self.page.set_default_timeout(MS)
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
@@ -78,9 +79,9 @@ class Officer:
 
 
 @pytest.fixture
-def officers(browser, venue):
+def officers(chromium, venue):
     """Ann and Ben, each in a browser of their own."""
-    found = [Officer(browser, venue, name) for name in ("Ann", "Ben")]
+    found = [Officer(chromium, venue, name) for name in ("Ann", "Ben")]
     yield found
     for officer in found:
         officer.close()
@@ -189,7 +190,7 @@ def test_a_step_of_onboarding_takes_two_persons(venue, officers):
 def test_an_alert_s_orders_are_drawn_and_a_person_reviews_it(venue, officers):
     ann, _ = officers
     alice = venue.clients["alice"]
-    placed = venue.run(alice.buy(BTC, "0.1", price="19000"))
+    placed = venue.run(alice.buy(BTC, "0.1", price="19000", post_only=True))
     venue.run(alice.cancel(placed.order.order_id))
     venue.run(filed(venue, int(placed.order.order_id)))
     page = ann.go("alerts")
@@ -215,7 +216,7 @@ async def filed(venue, order_id):
 
 def test_an_order_is_found_and_explained(venue, officers):
     ann, _ = officers
-    placed = venue.run(venue.clients["alice"].buy(BTC, "0.1", price="18999"))
+    placed = venue.run(venue.clients["alice"].buy(BTC, "0.1", price="18999", post_only=True))
     page = ann.go("audit")
     page.get_by_label("Account").fill("alice")
     page.get_by_role("button", name="Its orders").click()
@@ -246,8 +247,8 @@ async def session_of(venue, name):
     return number_of(venue, name)
 
 
-def test_a_trader_s_key_is_no_officer_s(venue, browser):
-    context = browser.new_context()
+def test_a_trader_s_key_is_no_officer_s(venue, chromium):
+    context = chromium.new_context()
     page = context.new_page()
     page.goto(venue.address)
     client = venue.clients["alice"]
@@ -260,9 +261,9 @@ def test_a_trader_s_key_is_no_officer_s(venue, browser):
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
-def test_every_place_is_accessible_and_never_wider_than_the_screen(venue, browser, scheme):
+def test_every_place_is_accessible_and_never_wider_than_the_screen(venue, chromium, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-    officer = Officer(browser, venue, "Ann", scheme)
+    officer = Officer(chromium, venue, "Ann", scheme)
     for place in PLACES:
         page = officer.go(place)
         page.locator("main section, main p").first.wait_for()
