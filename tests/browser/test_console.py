@@ -20,6 +20,7 @@ PLACES = (
 )  # fmt: skip
 WIDTHS = (360, 390, 768, 1440, 1920)
 EXPECT = sync_api.expect
+EXPECT.set_options(timeout=MS)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +102,7 @@ def test_one_officer_halts_a_market_and_two_open_it_again(venue, officers):
     ann.dialog.get_by_role("button", name="See what it does").click()
     told = ann.dialog.get_by_role("region", name="what it does")
     EXPECT(told).to_contain_text("no order is taken and nothing is matched")
-    EXPECT(told).to_contain_text("1 orders are open")
+    EXPECT(told).to_contain_text("1 order is open")
     EXPECT(told).to_contain_text("one officer may do it")
     assert state_of(venue) == "open"  # nothing is done before it is confirmed
     ann.dialog.get_by_role("button", name="Do it now").click()
@@ -196,7 +197,7 @@ def test_an_alert_s_orders_are_drawn_and_a_person_reviews_it(venue, officers):
     page = ann.go("alerts")
     page.get_by_role("button", name="Look at alert").first.click()
     EXPECT(ann.dialog.get_by_role("img")).to_have_accessible_name(
-        f"1 orders of alice on {BTC}; the table below has them in figures"
+        f"1 order of alice on {BTC}; the table below has them in figures"
     )
     EXPECT(ann.dialog.locator("canvas")).to_be_visible()
     EXPECT(ann.dialog).to_contain_text("<b>shown and withdrawn</b>")

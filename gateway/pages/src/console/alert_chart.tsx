@@ -35,7 +35,7 @@ export function AlertChart({ venue, alert }: { venue: Venue; alert: AlertEvidenc
       chart?.destroy();
     };
   }, [venue, alert, scheme]);
-  const told = `${alert.orders.length} orders of ${alert.accounts.join(", ")} on ${alert.instrument_name}; the table below has them in figures`;
+  const told = `${alert.orders.length} ${alert.orders.length === 1 ? "order" : "orders"} of ${alert.accounts.join(", ")} on ${alert.instrument_name}; the table below has them in figures`;
   return <div ref={place} class="chart" role="img" aria-label={told} />;
 }
 
