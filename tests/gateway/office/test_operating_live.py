@@ -98,7 +98,10 @@ def test_risks_clients_and_accounts_are_the_venue_s_own_figures(tmp_path):
         async with venue(tmp_path / "v") as (_, (alice, bob, ann, ben)):
             await alice.buy(BTC, "0.5", price="20000")
             await bob.sell(BTC, "0.2", price="20000")
+            paid = await admin(ann, "record_deposit", account="alice", amount="90000000")
+            await ben.call("venue/admin/approve", number=paid["number"])
             risks = await ann.call("venue/admin/list_risks")
+            assert [row["account"] for row in risks] == ["bob", "alice"]  # the poorer one is nearer to liquidation
             assert {row["account"]: row["positions"][0]["size"] for row in risks} == {
                 "alice": Decimal("0.2"), "bob": Decimal("-0.2"),
             }  # fmt: skip
