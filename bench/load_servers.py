@@ -63,6 +63,7 @@ class Plan:
     busy_poll_us: int
     turns: int
     cores: Cores
+    is_real_time: bool = False
 
 
 def chosen_cores(venue: str, surveillance: str, load: str) -> Cores:

@@ -5,6 +5,7 @@ median over the turns, with the smallest and the largest.
 """
 
 import asyncio
+import os
 import statistics
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -25,11 +26,15 @@ from bench.load_servers import (
     running_venue,
 )
 from bench.measurement import Spread
-from bench.placement import on_cores
+from bench.placement import on_cores, real_time
 
 HALF, CLOSED, ONE = "half", "closed", "one"
 MAX_RATE = 10_000_000
 ECHO, VENUE, OTHER = "echo", "venue", "other"
+REST_SECONDS = 0.3
+"""After each turn of real-time priority: other work of the machine has waited for it."""
+REAL_TIME_SECONDS = 0.4
+"""The longest such turn. With the time before it that does not count the system gives nobody else the core yet."""
 
 
 def loads_of(text: str) -> list[float | str]:
@@ -68,6 +73,14 @@ class Side:
 
     async def turn(self, load: float | str, plan: Plan) -> None:
         """Load it once."""
+        if plan.is_real_time:
+            with real_time((self.target.pid, os.getpid())):
+                await self._turn(load, plan)
+            await asyncio.sleep(REST_SECONDS)
+        else:
+            await self._turn(load, plan)
+
+    async def _turn(self, load: float | str, plan: Plan) -> None:
         connections = self.connections[:1] if load == ONE else self.connections
         result = Result(self.name, len(connections))
         if isinstance(load, str):

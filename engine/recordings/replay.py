@@ -197,7 +197,7 @@ class Replay:
         if not self.reader.has_clock or self.reader.is_log or not len(batch.commands):
             return
         late, self._latest_ns = count_late(batch.commands, batch.messages, self._latest_ns)
-        self.result.times_out_of_order += late
+        self.result.times_out_of_order += int(late)
 
     def _cut(self, batch: Batch) -> bool:
         """Shorten the batch to what is wanted; whether nothing after it is."""
@@ -261,7 +261,7 @@ class Replay:
         result.repeated = runner.repeated
         result.lost = {} if self.reader.is_log else lost_orders(result.rejects, result.repeated, self.limits)
         result.depth = runner.depth(self.options.levels)
-        if isinstance(self.reader, ManyContracts):
+        if isinstance(self.reader, ManyContracts) and self.reader.contracts:
             names = [each.name for each in self.reader.contracts]
             result.contract = ", ".join(names[:NAMED_CONTRACTS]) + (", ..." if len(names) > NAMED_CONTRACTS else "")
             for slot, name in enumerate(names):

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -37,9 +38,9 @@ from bench.load_servers import (
     running_echoes,
     running_venue,
 )
-from bench.load_turns import CLOSED, OTHER, VENUE, Turns, loads_of, measured
+from bench.load_turns import CLOSED, OTHER, REAL_TIME_SECONDS, VENUE, Turns, loads_of, measured
 from bench.measurement import DEFAULT_TURNS
-from bench.placement import on_cores
+from bench.placement import on_cores, real_time
 from gateway.commands.common import print_table, readable_errors, whole
 
 _EXAMPLES = """examples:
@@ -51,6 +52,7 @@ _EXAMPLES = """examples:
   lionrock load --rate closed,one --durability none --turns 7 --json
   lionrock load --rate 50000 --venue-core 0 --load-core 1
   lionrock load --rate half,closed --against ../lionrock-before
+  lionrock load --rate 30000,235000 --durability none --seconds 0.4 --real-time
 
 Each connection places post-only orders below the market and cancels them again, by client id; every order is
 journalled, matched, and answered in full. The venue runs in a process of its own, on a core of its own where there
@@ -93,6 +95,11 @@ def add_parser(subparsers: Any) -> None:
         help=f"of --rate and --against (default: {DEFAULT_TURNS})",
     )  # fmt: skip
     parser.add_argument(
+        "--real-time", action="store_true",
+        help="of --rate: real-time priority for each turn, so that other work of the machine hardly counts; needs "
+        f"--durability none and --seconds of at most {REAL_TIME_SECONDS}",
+    )  # fmt: skip
+    parser.add_argument(
         "--against", metavar="DIR", help="another checkout, whose venue takes turns with this one (--rate: closed)"
     )
     for name, what in (
@@ -113,13 +120,14 @@ def run(args: argparse.Namespace) -> int:
         cores = chosen_cores(args.venue_core, args.surveillance_core, args.load_core)
         plan = Plan(
             args.durability, args.connections, args.window, args.rows, args.seconds, args.subscribers, args.busy_poll,
-            args.turns, cores,
+            args.turns, cores, args.real_time,
         )  # fmt: skip
         if min(plan.connections, plan.window, plan.rows) < 1 or plan.rows > 2048 or plan.seconds <= 0:
             raise ValueError("connections, window, rows (at most 2048) and seconds must be positive")
         if args.only and (args.rate or args.against):
             raise ValueError("--only and --rate (or --against) measure different things; give one of them")
         loads = loads_of(args.rate or (CLOSED if args.against else ""))
+        _check_real_time(plan, bool(loads))
         other = other_build(args.against) if args.against else None
         with tempfile.TemporaryDirectory(prefix="lionrock-load-") as temporary:
             folder = Path(args.data or temporary)
@@ -134,6 +142,25 @@ def run(args: argparse.Namespace) -> int:
                 results = _measure(plan, disk, args.only)
                 _print(results, {**disk.medians(), **facts}, args.json)
         return 0
+
+
+def _check_real_time(plan: Plan, has_loads: bool) -> None:
+    """ValueError when turns of real-time priority would say nothing, or are not permitted."""
+    if not plan.is_real_time:
+        return
+    if not has_loads or plan.durability != "none" or plan.seconds > REAL_TIME_SECONDS:
+        raise ValueError(
+            f"--real-time: needs --rate, --durability none and --seconds of at most {REAL_TIME_SECONDS}; a disk's sync "
+            "waits for threads of the system that do not get a core meanwhile"
+        )
+    try:
+        with real_time((os.getpid(),)):
+            pass
+    except PermissionError:
+        raise ValueError(
+            "--real-time: the system does not permit it; run as root, or raise the limit of real-time priorities "
+            "(ulimit -r)"
+        ) from None
 
 
 def _say(text: str) -> None:

@@ -9,7 +9,7 @@ from gateway.net import http_headers
 from gateway.net.http_messages import BadRequest, Header, HttpMessages, Request
 from gateway.net.loop_turns import Turns
 from gateway.net.port import Port
-from gateway.net.static_answers import Page, has_present, tag_of
+from gateway.net.static_answers import Page, encoded, has_present, tag_of
 from gateway.net.websocket_upgrade import HANDSHAKE_SECONDS, WebsocketUpgrade
 from gateway.sessions.actions import Action, LargeReply, Later, Reply, Rest, Submit
 from gateway.sessions.http_calls import HttpCall, is_call
@@ -174,6 +174,7 @@ class HttpConnection(asyncio.Protocol):
         if self._transport.is_closing():
             return
         status, body, content_type = page
+        body, encoding = encoded(request, body)
         tag, steady_ns = tag_of(body), clock.steady_ns()
         bucket = self._venue.context.address_limits(self._address).queries
         wait_ns = bucket.take(steady_ns)
@@ -186,7 +187,7 @@ class HttpConnection(asyncio.Protocol):
         if is_sent:
             bucket.charge(steady_ns, tokens_of(len(body)))
             self._turns.queries.spent_bytes(Pool.ANONYMOUS, len(body))
-        headers = http_headers.of_static(request, self._venue.context.origins, tag)
+        headers = [*http_headers.of_static(request, self._venue.context.origins, tag), *encoding]
         if has_present(request.headers, tag):
             status, body = 304, b""
         self.write(self._messages.response(status, body, content_type, headers=headers))

@@ -5,8 +5,9 @@ own files, as the build's manifest lists them: the public port gives none of the
 public protocol like any other. `README.md` says how pages are built.
 """
 
+import gzip
 import json
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,12 @@ def console(path: str) -> Page | None:
 def is_hashed(path: str) -> bool:
     """Whether a file's name has the hash of its content: what is at such a path never changes."""
     return path.startswith("/assets/")
+
+
+@lru_cache(maxsize=64)
+def compressed(body: bytes) -> bytes:
+    """A file's content for a browser that takes gzip. Made when the file is read: nobody waits for it."""
+    return gzip.compress(body, mtime=0)
 
 
 @cache
@@ -54,4 +61,6 @@ def _assets(manifest: dict[str, Any], entry: str, seen: set[str]) -> set[str]:
 
 
 def _read(path: Path) -> Page:
-    return 200, path.read_bytes(), f"{_TYPES[path.suffix]}; charset=utf-8"
+    body = path.read_bytes()
+    compressed(body)
+    return 200, body, f"{_TYPES[path.suffix]}; charset=utf-8"

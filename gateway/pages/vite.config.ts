@@ -4,7 +4,14 @@ import { join, relative } from "node:path";
 import { defineConfig, type Plugin } from "vite";
 
 const folder = import.meta.dirname;
-const sourceFiles = ["console.html", "package-lock.json", "package.json", "terminal.html", "tsconfig.json", "vite.config.ts"];
+const sourceFiles = [
+  "console.html",
+  "package-lock.json",
+  "package.json",
+  "terminal.html",
+  "tsconfig.json",
+  "vite.config.ts",
+];
 
 /** Every file of a folder by its path from here, in a fixed order. */
 function filesIn(name: string): string[] {
@@ -22,7 +29,9 @@ function noteSources(): Plugin {
       const sources = [...sourceFiles, ...filesIn("src").filter((path) => !path.endsWith(".test.ts"))].sort();
       const built = filesIn("built").filter((path) => !path.endsWith("SOURCES.sha256"));
       const lines = [...sources, ...built].map((path) => {
-        const hash = createHash("sha256").update(readFileSync(join(folder, path))).digest("hex");
+        const hash = createHash("sha256")
+          .update(readFileSync(join(folder, path)))
+          .digest("hex");
         return `${hash}  ${path}\n`;
       });
       writeFileSync(join(folder, "built", "SOURCES.sha256"), lines.join(""));

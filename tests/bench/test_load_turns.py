@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from bench import builds, load_turns
 from bench.gateway_load import Connection, EvenStream, Result, Target, connect, disconnect, json_script, open_loop
 from bench.load_servers import Cores, Plan, chosen_cores
 from bench.load_turns import ECHO, OTHER, VENUE, Side, Spread, Turns, loads_of
-from bench.placement import _session_nice, on_cores
+from bench.placement import REAL_TIME, _session_nice, on_cores, real_time
 from gateway.cli import main
 from tests.recordings.data import compiled
 
@@ -125,6 +126,43 @@ def test_a_load_leaves_cores_and_priorities_as_they_were():
     assert placed() == before
 
 
+def test_real_time_priorities_last_for_a_turn_and_keep_the_order_of_threads():
+    def now(thread):
+        return os.sched_getscheduler(thread), os.sched_getparam(thread).sched_priority
+
+    ordinary, journal = (os.SCHED_OTHER, 0), (os.SCHED_RR | os.SCHED_RESET_ON_FORK, 1)
+    wanted = {"worker": ordinary, "journal": journal, "idle": (os.SCHED_IDLE, 0)}
+    told, over, ready = {}, threading.Event(), threading.Barrier(len(wanted) + 1)
+
+    def live(name):
+        policy, priority = wanted[name]
+        told[name] = threading.get_native_id()
+        try:
+            os.sched_setscheduler(0, policy, os.sched_param(priority))
+        except PermissionError:
+            told["is_refused"] = True
+        ready.wait()
+        over.wait()
+
+    threads = [threading.Thread(target=live, args=(name,)) for name in wanted]
+    for thread in threads:
+        thread.start()
+    ready.wait()
+    try:
+        if told.get("is_refused"):
+            pytest.skip("the system does not permit real-time priorities: run as root")
+        before = {thread: now(thread) for thread in (os.getpid(), *told.values())}
+        with real_time((os.getpid(),)):
+            ranks = {name: now(thread)[1] for name, thread in told.items()}
+            assert now(os.getpid()) == (os.SCHED_RR | os.SCHED_RESET_ON_FORK, REAL_TIME)
+            assert ranks == {"worker": REAL_TIME - 1, "journal": REAL_TIME + 1, "idle": 0}
+        assert {thread: now(thread) for thread in before} == before
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
 def test_rates_and_words_are_read():
     assert loads_of("30000,half, 5e4,closed,one") == [30000.0, "half", 50000.0, "closed", "one"]
     assert loads_of("") == []
@@ -147,6 +185,9 @@ def test_cores_are_chosen_among_those_that_are_allowed():
         ("--rate nan", "--rate 'nan': neither orders a second"),
         ("--venue-core 9999", "--venue-core 9999: not among the cores that this process may use; some of 0"),
         ("--load-core x", "--load-core x: not among the cores"),
+        ("--real-time --durability none --seconds 0.4", "--real-time: needs --rate, --durability none and --seconds"),
+        ("--real-time --rate 9 --seconds 0.4", "--real-time: needs --rate, --durability none and --seconds"),
+        ("--real-time --rate 9 --durability none", "--real-time: needs --rate, --durability none and --seconds of at"),
         ("--only json --rate 5", "--only and --rate (or --against) measure different things; give one of them"),
         ("--against tests", "--against tests: no checkout of Lionrock, pyproject.toml is missing; name the folder"),
     ],

@@ -2,6 +2,7 @@
 
 from tests.gateway.mutants import Mutant
 
+_BUILT = "tests/gateway/pages/test_built.py"
 _LISTENER = "tests/gateway/net/test_operations_listener.py"
 _HEADERS = "tests/gateway/net/test_headers.py"
 _METRICS = "tests/gateway/net/test_metrics.py"
@@ -14,6 +15,20 @@ OPERATION_MUTANTS = (
         "StaticAnswers(pages.terminal, document), False)",
         "StaticAnswers(pages.terminal, document), True)",
         f"{_LISTENER}::test_officers_act_at_their_own_port_alone",
+    ),
+    Mutant(
+        "the page itself is kept for a year",
+        "net/http_headers.py",
+        "_LASTING if pages.is_hashed(path) else _STATIC",
+        "_LASTING",
+        f"{_BUILT}::test_what_has_its_hash_in_its_name_is_kept_for_ever_and_the_page_is_asked_for_again",
+    ),
+    Mutant(
+        "who refuses gzip gets it",
+        "net/static_answers.py",
+        "_GZIP.fullmatch(part)",
+        "_GZIP.match(part)",
+        f"{_BUILT}::test_a_browser_that_takes_gzip_gets_it_with_a_tag_of_its_own",
     ),
     Mutant(
         "an origin that begins like the venue's own is its own",

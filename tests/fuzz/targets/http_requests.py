@@ -202,8 +202,8 @@ class HttpRequests(Target):
         self.turns.guard = lambda connection, call, *args: call(*args)  # what would cut a connection is a finding
         health = HealthPages(venue, lambda: False)
         self.ports = (
-            Port(Connections(10**9), health.brief, StaticAnswers(pages.find, Document()), False),
-            Port(Connections(10**9), health.full, StaticAnswers(lambda path: None, Document()), True),
+            Port(Connections(10**9), health.brief, StaticAnswers(pages.terminal, Document()), False),
+            Port(Connections(10**9), health.full, StaticAnswers(pages.console, Document()), True),
         )
         keys = [base64.b64encode(":".join(self.fuzzed.secret_of(who)).encode()) for who in (0, 1)]
         self._basic = [b"Basic " + key for key in keys]

@@ -1,7 +1,10 @@
 """What is committed in `built` was made from the sources beside it, and the server gives it with the right headers."""
 
+import gzip
 import hashlib
 from pathlib import Path
+
+import pytest
 
 from gateway import pages
 from tests.gateway.net.test_http_connection import answered, conversation, get
@@ -53,6 +56,36 @@ def test_what_has_its_hash_in_its_name_is_kept_for_ever_and_the_page_is_asked_fo
             writer.write(get(target))
             status, headers, _ = await answered(reader)
             assert (status, headers["cache-control"]) == (200, kept) and headers["etag"]
+        writer.close()
+
+    conversation(tmp_path, talk)
+
+
+@pytest.mark.parametrize(
+    ("accepts", "is_compressed"),
+    [
+        (b"gzip, deflate, br", True), (b"GZIP;q=0.5", True), (b"br, gzip; q=1.0", True),
+        (b"", False), (b"gzip;q=0", False), (b"gzip;q=0.0", False), (b"deflate", False),
+    ],
+)  # fmt: skip
+def test_a_browser_that_takes_gzip_gets_it_with_a_tag_of_its_own(
+    tmp_path: Path, accepts: bytes, is_compressed: bool
+) -> None:
+    found = pages.terminal("/")
+    assert found is not None
+
+    async def talk(connect, server):
+        reader, writer = await connect()
+        writer.write(get(b"/", b"Accept-Encoding: " + accepts))
+        status, headers, body = await answered(reader)
+        assert (status, headers["vary"]) == (200, "accept-encoding") and (
+            "content-encoding" in headers
+        ) is is_compressed
+        assert (gzip.decompress(body) if is_compressed else body) == found[1]
+        writer.write(get(b"/", b"Accept-Encoding: " + accepts, b"If-None-Match: " + headers["etag"].encode()))
+        assert (await answered(reader))[0] == 304
+        writer.write(get(b"/", b"If-None-Match: " + headers["etag"].encode()))
+        assert (await answered(reader))[0] == (200 if is_compressed else 304)
         writer.close()
 
     conversation(tmp_path, talk)

@@ -12,8 +12,6 @@ from gateway.wire import channels
 
 SOURCES = sorted(path for path in (Path(pages.__file__).parent / "src").rglob("*.ts*") if ".test." not in path.name)
 TEXT = "\n".join(path.read_text() for path in SOURCES)
-OPTIONAL = {"private/preview_order", "public/get_price_chart_data", "user.positions.any"}
-"""What the pages do without where a venue does not have it."""
 PLACES = {"${name}": BTC.name, "${instrument.instrument_name}": BTC.name, "${resolution}": "1"}
 
 
@@ -31,12 +29,12 @@ def test_the_terminal_follows_each_kind_of_channel(kind: str) -> None:
     assert any(name.startswith(kind) for name in asked_channels())
 
 
-@pytest.mark.parametrize("name", sorted(asked_channels() - OPTIONAL))
+@pytest.mark.parametrize("name", sorted(asked_channels()))
 def test_each_channel_that_a_page_asks_for_exists(name: str) -> None:
     assert channels.parse(name, lambda text: BTC if text == BTC.name else None, 0) is not None
 
 
 def test_the_pages_call_methods_that_exist() -> None:
     called = set(re.findall(r'"((?:public|private|venue)/[a-z_]+(?:/[a-z_]+)?)"', TEXT))
-    assert called <= set(METHODS) | OPTIONAL, called - set(METHODS)
+    assert called <= set(METHODS), called - set(METHODS)
     assert {"private/edit", "private/close_position", "venue/get_admission", "venue/resume"} <= called

@@ -1,11 +1,15 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 
-/** A modal dialog of the browser: the focus stays inside, Escape and the close button end it. */
+/** A modal dialog of the browser: the focus stays inside and goes back, Escape and the close button end it. */
 export function Dialog({ title, onClose, children }: { title: string; onClose(): void; children: ComponentChildren }) {
   const shown = useRef<HTMLDialogElement>(null);
   useEffect(() => {
+    const before = document.activeElement;
     shown.current?.showModal();
+    return () => {
+      if (before instanceof HTMLElement) before.focus();
+    };
   }, []);
   return (
     <dialog ref={shown} aria-label={title} onClose={onClose}>

@@ -1,4 +1,10 @@
-/** Run something at most once a frame, however often it is asked for; once a second where nobody sees the page. */
+/** Run something in the next frame, or a second later where nobody sees the page: it has no frames then. */
+export function inNextFrame(run: () => void): void {
+  if (document.visibilityState === "visible") requestAnimationFrame(run);
+  else setTimeout(run, 1000);
+}
+
+/** Run something at most once a frame, however often it is asked for. */
 export function oncePerFrame(run: () => void): () => void {
   let isWaiting = false;
   const begin = () => {
@@ -8,8 +14,7 @@ export function oncePerFrame(run: () => void): () => void {
   return () => {
     if (isWaiting) return;
     isWaiting = true;
-    if (document.visibilityState === "visible") requestAnimationFrame(begin);
-    else setTimeout(begin, 1000);
+    inNextFrame(begin);
   };
 }
 

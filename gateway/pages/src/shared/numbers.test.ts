@@ -1,5 +1,17 @@
 import { describe, expect, it } from "vitest";
-import { compact, decimalsOf, decimalText, fromUnits, isOnStep, onStep, percent, shown, signed, toUnits, written } from "./numbers";
+import {
+  compact,
+  decimalsOf,
+  decimalText,
+  fromUnits,
+  isOnStep,
+  onStep,
+  percent,
+  shown,
+  signed,
+  toUnits,
+  written,
+} from "./numbers";
 
 describe("numbers that are shown", () => {
   it("have separators and the decimals of their step", () => {
@@ -57,6 +69,7 @@ describe("steps", () => {
   });
 
   it("come back as they went", () => {
-    for (const text of ["0", "1", "0.5", "123.456", "1000000000000000.123456"]) expect(fromUnits(toUnits(text, 6), 6)).toBe(text);
+    for (const text of ["0", "1", "0.5", "123.456", "1000000000000000.123456"])
+      expect(fromUnits(toUnits(text, 6), 6)).toBe(text);
   });
 });

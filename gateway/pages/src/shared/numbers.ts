@@ -34,7 +34,11 @@ export function percent(rate: number | null | undefined, decimals = 2): string {
 /** A large number in few characters: 12.3M. */
 export function compact(value: number | null | undefined): string {
   if (value === null || value === undefined) return "–";
-  for (const [size, letter] of [[1e9, "B"], [1e6, "M"], [1e4, "K"]] as const) {
+  for (const [size, letter] of [
+    [1e9, "B"],
+    [1e6, "M"],
+    [1e4, "K"],
+  ] as const) {
     if (Math.abs(value) >= size) return shown(value / (letter === "K" ? 1e3 : size), 2) + letter;
   }
   return shown(value, Math.abs(value) < 100 ? 2 : 0);

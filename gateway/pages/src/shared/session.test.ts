@@ -13,6 +13,10 @@ it("signs the time and a nonce and never sends the secret", async () => {
   expect(login).toMatchObject({ grant_type: "client_signature", client_id: "abc", data: "" });
   const bytes = (text: string) => new TextEncoder().encode(text);
   const key = await crypto.subtle.importKey("raw", bytes("s"), { name: "HMAC", hash: "SHA-256" }, false, ["verify"]);
-  const signature = new Uint8Array(String(login.signature).match(/../g)!.map((pair) => parseInt(pair, 16)));
+  const signature = new Uint8Array(
+    String(login.signature)
+      .match(/../g)!
+      .map((pair) => parseInt(pair, 16)),
+  );
   expect(await crypto.subtle.verify("HMAC", key, signature, bytes(`${login.timestamp}\n${login.nonce}\n`))).toBe(true);
 });

@@ -14,6 +14,12 @@ export function dateTime(ms: number): string {
   return `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())} ${clockTime(ms)}`;
 }
 
+/** 14:03:59 today, 01-15 14:03 on another day. */
+export function shortTime(ms: number, nowMs: number): string {
+  const [date = "", time = ""] = dateTime(ms).split(" ");
+  return date === dateTime(nowMs).split(" ")[0] ? time : `${date.slice(5)} ${time.slice(0, 5)}`;
+}
+
 /** 2027-01-15 14:03:59.250 UTC. */
 export function utc(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 23).replace("T", " ")} UTC`;

@@ -110,7 +110,7 @@ export class Venue {
       const handlers = this.handlers.get(channel) ?? new Set();
       this.handlers.set(channel, handlers.add(handler));
     }
-    if (this.connectionNow.value === "live" || this.held !== null) this.join(fresh).catch(() => this.socket?.close());
+    if (this.connectionNow.peek() === "live" || this.held !== null) this.join(fresh).catch(() => this.socket?.close());
     return () => this.leave(channels, handler);
   }
 
@@ -122,7 +122,7 @@ export class Venue {
   /** Run after each time that the connection is live, at once if it is. Returns how to stop that. */
   whenLive(run: () => void | Promise<void>): () => void {
     this.beginners.add(run);
-    if (this.connectionNow.value === "live") void run();
+    if (this.connectionNow.peek() === "live") begun(run);
     return () => this.beginners.delete(run);
   }
 
@@ -184,7 +184,7 @@ export class Venue {
     for (const push of held) this.deliver(push);
     this.attempts = 0;
     this.connectionNow.value = "live";
-    for (const run of this.beginners) void run();
+    for (const run of this.beginners) begun(run);
   }
 
   private async logInAgain(credentials: Credentials): Promise<void> {
@@ -201,7 +201,7 @@ export class Venue {
 
   /** Join channels; the sequence after which own messages come, 0 when there are none. */
   private async join(channels: string[]): Promise<number> {
-    const wanted = channels.filter((channel) => !isOwn(channel) || this.loginNow.value !== null);
+    const wanted = channels.filter((channel) => !isOwn(channel) || this.loginNow.peek() !== null);
     if (wanted.length === 0) return 0;
     const answer = await this.request("public/subscribe", { channels: wanted });
     for (const { channel, reason } of answer.refused ?? []) console.warn(`${channel} is refused: ${reason}`);
@@ -266,11 +266,18 @@ export class Venue {
     this.waiting.clear();
     this.held = null;
     this.loginNow.value = null;
-    if (this.connectionNow.value === "live") this.connectionNow.value = "lost";
+    if (this.connectionNow.peek() === "live") this.connectionNow.value = "lost";
     const pause = RETRY_MS[Math.min(this.attempts++, RETRY_MS.length - 1)];
     clearTimeout(this.retry);
     this.retry = setTimeout(() => this.connect(), pause);
   }
+}
+
+/** Run what a live connection begins with; what a lost one cut off is run again at the next. */
+function begun(run: () => void | Promise<void>): void {
+  Promise.resolve(run()).catch((error) => {
+    if (!(error instanceof Disconnected)) console.warn("what the page asks at its beginning was refused", error);
+  });
 }
 
 function isOwn(channel: string): boolean {

@@ -1,14 +1,38 @@
 import { batch, effect } from "@preact/signals";
-import { whenQuiet } from "../shared/frames";
-import { credentialsOfHash, keepCredentials, keptCredentials, takeCredentials, type Credentials } from "../shared/session";
+import { shown } from "../shared/numbers";
+import {
+  credentialsOfHash,
+  keepCredentials,
+  keptCredentials,
+  takeCredentials,
+  type Credentials,
+} from "../shared/session";
 import type { Notice, Order, Portfolio, Position, UserTrade } from "../shared/venue_types";
 import { tellUnanswered } from "./actions";
-import { sayRefusal } from "./messages";
-import { accountName, fills, instruments, notices, orders, portfolios, positions, reasons, venue } from "./state";
+import { say, sayRefusal } from "./messages";
+import {
+  accountName,
+  decimalsIn,
+  fills,
+  instruments,
+  notices,
+  orders,
+  portfolios,
+  positions,
+  reasons,
+  venue,
+} from "./state";
+import { noticeWords, plain } from "./words";
 
 const KEPT = "lionrock.keys";
 const FILLS = 200;
 const NOTICES = 50;
+interface Explained {
+  reason: string;
+  meaning: string;
+  remedy: string;
+}
+
 const LIVE = new Set(["open", "untriggered"]);
 
 /** Fill the account's signals after each login. Call once, before the connection is made. */
@@ -18,11 +42,14 @@ export function beginAccount(): void {
     const given = credentialsOfHash(location.hash);
     if (given !== null) useKey(takeCredentials(KEPT)[0] ?? given);
   });
-  venue.subscribe(["user.orders.any.any.raw"], (order: Order) => takeOrder(order));
-  venue.subscribe(["user.trades.any.any.raw"], takeFills);
+  venue.subscribe(["user.orders.any.any.raw"], hearOrder);
+  venue.subscribe(["user.trades.any.any.raw"], hearFills);
   venue.subscribe(["user.portfolio.any"], takePortfolio);
-  venue.subscribe(["user.positions.any"], (rows: Position[]) => (positions.value = rows));
-  venue.subscribe(["user.notices"], takeNotices);
+  venue.subscribe(
+    ["user.positions.any"],
+    (rows: Position[]) => (positions.value = rows.filter((row) => row.size !== 0)),
+  );
+  venue.subscribe(["user.notices"], hearNotices);
   effect(() => {
     if (venue.login.value === null) forget();
   });
@@ -49,26 +76,26 @@ export function useKey(credentials: Credentials): void {
 /** Log out and forget this key; the other keys of the tab stay. */
 export function signOut(): void {
   const key = venue.login.value?.key;
-  keepCredentials(KEPT, knownKeys().filter((one) => one.key !== key));
+  keepCredentials(
+    KEPT,
+    knownKeys().filter((one) => one.key !== key),
+  );
   venue.logOut();
 }
 
-/** Ask for everything about the account; what channels said meanwhile is newer and stays. */
+/** Ask for what the channels do not say by themselves. Each answer is taken as it comes: what a channel says later is newer. */
 async function loadAccount(): Promise<void> {
   if (venue.login.peek() === null) return;
-  const [open, held, owned, explained] = await Promise.all([
-    venue.call<Order[]>("private/get_open_orders"),
-    venue.call<Position[]>("private/get_positions"),
-    venue.call<{ id: number; username: string }[]>("private/get_subaccounts"),
-    venue.call<{ reason: string; meaning: string; remedy: string }[]>("venue/get_reject_reasons"),
+  await Promise.all([
+    venue.call<Order[]>("private/get_open_orders").then((open) => (orders.value = open.sort(latestFirst))),
+    venue
+      .call<{ username: string }[]>("private/get_subaccounts")
+      .then((owned) => (accountName.value = owned[0]?.username ?? "")),
+    venue
+      .call<Explained[]>("venue/get_reject_reasons")
+      .then((rows) => (reasons.value = new Map(rows.map((one) => [one.reason, one])))),
+    loadFills(),
   ]);
-  batch(() => {
-    orders.value = open.sort(latestFirst);
-    positions.value = held.filter((position) => position.size !== 0);
-    accountName.value = owned[0]?.username ?? "";
-    reasons.value = new Map(explained.map((one) => [one.reason, one]));
-  });
-  await loadFills();
   await tellUnanswered();
 }
 
@@ -77,10 +104,14 @@ async function loadFills(): Promise<void> {
   const currencies = [...new Set(instruments.value.map((one) => one.settlement_currency))];
   const pages = await Promise.all(
     currencies.map((currency) =>
-      venue.call<{ trades: UserTrade[] }>("private/get_user_trades_by_currency", { currency, count: FILLS, sorting: "desc" }),
+      venue.call<{ trades: UserTrade[] }>("private/get_user_trades_by_currency", {
+        currency,
+        count: FILLS,
+        sorting: "desc",
+      }),
     ),
   );
-  for (const page of pages) takeFills(page.trades);
+  for (const page of pages) keepFills(page.trades);
 }
 
 function forget(): void {
@@ -98,35 +129,54 @@ function latestFirst(left: Order, right: Order): number {
   return right.creation_timestamp - left.creation_timestamp || Number(right.order_id) - Number(left.order_id);
 }
 
-function takeOrder(order: Order): void {
-  const others = orders.peek().filter((one) => one.order_id !== order.order_id);
+function hearOrder(order: Order): void {
+  const before = orders.peek().find((one) => one.order_id === order.order_id);
+  const others = orders.peek().filter((one) => one !== before);
   orders.value = LIVE.has(order.order_state) ? [...others, order].sort(latestFirst) : others;
+  const side = `${order.direction === "buy" ? "Buy" : "Sell"} order in ${order.instrument_name}`;
+  if (before?.order_state === "untriggered" && order.triggered && !before.triggered)
+    say("info", `${side} was triggered`);
+  if (before !== undefined && order.order_state === "cancelled" && order.cancel_reason !== "user_request") {
+    const known = reasons.peek().get((order.cancel_reason ?? "").toUpperCase());
+    say("bad", `${side} was cancelled: ${known?.meaning ?? plain(order.cancel_reason ?? "")}`, known?.remedy ?? "");
+  }
 }
 
-const loadPositions = whenQuiet(() => {
-  venue
-    .call<Position[]>("private/get_positions")
-    .then((held) => (positions.value = held.filter((position) => position.size !== 0)))
-    .catch(() => undefined);
-}, 100);
+/** Own trades that happen now: told where the user did not make them happen just now. */
+function hearFills(rows: UserTrade[]): void {
+  const known = new Set(fills.peek().map(nameOf));
+  for (const trade of rows.filter((one) => !known.has(nameOf(one)))) {
+    const { price, amount } = decimalsIn(trade.instrument_name);
+    const what = `${shown(trade.amount, amount)} ${trade.instrument_name} at ${shown(trade.price, price)}`;
+    if (trade.liquidation?.includes(trade.liquidity))
+      say("bad", `Liquidation: ${trade.direction === "buy" ? "bought" : "sold"} ${what}`);
+    else if (trade.liquidity === "M") say("good", `Filled: ${trade.direction === "buy" ? "bought" : "sold"} ${what}`);
+  }
+  keepFills(rows);
+}
 
-function takeFills(rows: UserTrade[]): void {
-  const named = (trade: UserTrade) => `${trade.trade_id}/${trade.order_id}`;
-  const known = new Map(fills.peek().map((trade) => [named(trade), trade]));
-  for (const trade of rows) known.set(named(trade), trade);
+function nameOf(trade: UserTrade): string {
+  return `${trade.trade_id}/${trade.order_id}`;
+}
+
+function keepFills(rows: UserTrade[]): void {
+  const known = new Map(fills.peek().map((trade) => [nameOf(trade), trade]));
+  for (const trade of rows) known.set(nameOf(trade), trade);
   fills.value = [...known.values()].sort((left, right) => right.timestamp - left.timestamp).slice(0, FILLS);
 }
 
 function takePortfolio(portfolio: Portfolio): void {
   const others = portfolios.peek().filter((one) => one.currency !== portfolio.currency);
   portfolios.value = [...others, portfolio];
-  loadPositions();
 }
 
-function takeNotices(rows: Notice[]): void {
+function hearNotices(rows: Notice[]): void {
   const named = (notice: Notice) =>
     notice.type === "lapse_warning" ? `${notice.reason}/${notice.valid_through}` : JSON.stringify(notice);
   const known = new Map(notices.peek().map((notice) => [named(notice), notice]));
-  for (const notice of rows) known.set(named(notice), notice);
+  for (const notice of rows) {
+    if (!known.has(named(notice)) && notice.type !== "lapse_warning") say("bad", noticeWords(notice));
+    known.set(named(notice), notice);
+  }
   notices.value = [...known.values()].sort((left, right) => right.timestamp - left.timestamp).slice(0, NOTICES);
 }

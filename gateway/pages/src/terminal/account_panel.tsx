@@ -13,7 +13,9 @@ export function AccountPanel() {
   if (!isLoggedIn.value) return null;
   return (
     <section class="panel account" aria-label="account">
-      <div class="panel-head"><h2>Account</h2></div>
+      <div class="panel-head">
+        <h2>Account</h2>
+      </div>
       <div class="account-body">
         {portfolio.value === null ? <p class="dim">loading …</p> : <Money of={portfolio.value} />}
         <Admission />
@@ -29,13 +31,22 @@ function Money({ of }: { of: Portfolio }) {
     <>
       <MarginBar of={of} />
       <dl class="pairs">
-        <dt>Equity</dt><dd data-field="equity">{money(of.equity)} {of.currency}</dd>
-        <dt>Free</dt><dd data-field="free">{money(of.available_funds)}</dd>
-        <dt>Balance</dt><dd>{money(of.balance)}</dd>
-        <dt>Unrealised profit</dt><dd class={of.session_upl > 0 ? "up" : of.session_upl < 0 ? "down" : ""}>{signed(of.session_upl, 2)}</dd>
-        <dt>Initial margin</dt><dd>{money(of.initial_margin)}</dd>
-        <dt>Maintenance margin</dt><dd>{money(of.maintenance_margin)}</dd>
-        <dt>Can be withdrawn</dt><dd>{money(of.available_withdrawal_funds)}</dd>
+        <dt>Equity</dt>
+        <dd data-field="equity">
+          {money(of.equity)} {of.currency}
+        </dd>
+        <dt>Free</dt>
+        <dd data-field="free">{money(of.available_funds)}</dd>
+        <dt>Balance</dt>
+        <dd>{money(of.balance)}</dd>
+        <dt>Unrealised profit</dt>
+        <dd class={of.session_upl > 0 ? "up" : of.session_upl < 0 ? "down" : ""}>{signed(of.session_upl, 2)}</dd>
+        <dt>Initial margin</dt>
+        <dd>{money(of.initial_margin)}</dd>
+        <dt>Maintenance margin</dt>
+        <dd>{money(of.maintenance_margin)}</dd>
+        <dt>Can be withdrawn</dt>
+        <dd>{money(of.available_withdrawal_funds)}</dd>
       </dl>
     </>
   );
@@ -48,8 +59,20 @@ function MarginBar({ of }: { of: Portfolio }) {
   const level = maintenance >= 80 ? "hot" : maintenance >= 50 ? "warm" : "";
   return (
     <div class="margin">
-      <div class="margin-words"><span>Margin used</span><span class={level === "" ? "" : "warn"}>{shown(share(of.initial_margin), 1)} % initial · {shown(maintenance, 1)} % maintenance</span></div>
-      <div class={`margin-bar ${level}`} role="meter" aria-label="maintenance margin in per cent of equity" aria-valuemin={0} aria-valuemax={100} aria-valuenow={Math.round(maintenance)}>
+      <div class="margin-words">
+        <span>Margin used</span>
+        <span class={level === "" ? "" : "warn"}>
+          {shown(share(of.initial_margin), 1)} % initial · {shown(maintenance, 1)} % maintenance
+        </span>
+      </div>
+      <div
+        class={`margin-bar ${level}`}
+        role="meter"
+        aria-label="maintenance margin in per cent of equity"
+        aria-valuemin={0}
+        aria-valuemax={100}
+        aria-valuenow={Math.round(maintenance)}
+      >
         <i class="initial" style={{ width: `${share(of.initial_margin)}%` }} />
         <i class="maintenance" style={{ width: `${maintenance}%` }} />
       </div>
@@ -103,15 +126,27 @@ function Admission() {
   const failing = now.rules.filter((rule) => !rule.met);
   return (
     <div class="admission" role="group" aria-label="admission">
-      <h3 class={now.may_open ? "up" : "warn"}>{now.may_open ? "✓ May open positions" : "! May not open positions: only reduce"}</h3>
-      {failing.map((rule) => <FailingRule key={rule.reason} rule={rule} />)}
-      <button type="button" class="plain dim" aria-expanded={showsAll.value} onClick={() => (showsAll.value = !showsAll.value)}>
+      <h3 class={now.may_open ? "up" : "warn"}>
+        {now.may_open ? "✓ May open positions" : "! May not open positions: only reduce"}
+      </h3>
+      {failing.map((rule) => (
+        <FailingRule key={rule.reason} rule={rule} />
+      ))}
+      <button
+        type="button"
+        class="plain dim"
+        aria-expanded={showsAll.value}
+        onClick={() => (showsAll.value = !showsAll.value)}
+      >
         {showsAll.value ? "▾" : "▸"} All {now.rules.length} rules
       </button>
       {showsAll.value && (
         <ul class="rules">
           {now.rules.map((rule) => (
-            <li key={rule.reason}><span class={rule.met ? "up" : "warn"}>{rule.met ? "✓ met" : "! not met"}</span> {rule.reason.replaceAll("_", " ").toLowerCase()} <span class="dim">{rule.detail}</span></li>
+            <li key={rule.reason}>
+              <span class={rule.met ? "up" : "warn"}>{rule.met ? "✓ met" : "! not met"}</span>{" "}
+              {rule.reason.replaceAll("_", " ").toLowerCase()} <span class="dim">{rule.detail}</span>
+            </li>
           ))}
         </ul>
       )}
@@ -124,7 +159,11 @@ function FailingRule({ rule }: { rule: Rule }) {
     <div class="failing">
       <p>{rule.meaning}</p>
       {rule.detail !== "" && <p class="dim">{rule.detail}</p>}
-      {rule.remedy !== "" && <p><strong>What to do:</strong> {rule.remedy}</p>}
+      {rule.remedy !== "" && (
+        <p>
+          <strong>What to do:</strong> {rule.remedy}
+        </p>
+      )}
       {/DISCLOSURE|ACKNOWLEDG/.test(rule.reason) && <Disclosures />}
     </div>
   );
@@ -134,11 +173,18 @@ function FailingRule({ rule }: { rule: Rule }) {
 function Disclosures() {
   const texts = useSignal<Disclosure[]>([]);
   useEffect(() => {
-    venue.call<Disclosure[]>("venue/get_disclosures").then((found) => (texts.value = found.filter((one) => one.is_required))).catch(sayRefusal);
+    venue
+      .call<Disclosure[]>("venue/get_disclosures")
+      .then((found) => (texts.value = found.filter((one) => one.is_required)))
+      .catch(sayRefusal);
   }, []);
   const acknowledge = async (one: Disclosure) => {
     try {
-      await venue.call("venue/acknowledge_disclosure", { disclosure: one.disclosure, version: one.version, hash: one.hash });
+      await venue.call("venue/acknowledge_disclosure", {
+        disclosure: one.disclosure,
+        version: one.version,
+        hash: one.hash,
+      });
       say("good", `Acknowledged: ${one.disclosure}, version ${one.version}`);
       await loadAdmission();
     } catch (error) {
@@ -149,9 +195,13 @@ function Disclosures() {
     <>
       {texts.value.map((one) => (
         <details key={`${one.disclosure}/${one.version}`} class="disclosure">
-          <summary>{one.disclosure}, version {one.version}</summary>
+          <summary>
+            {one.disclosure}, version {one.version}
+          </summary>
           <p>{one.text}</p>
-          <button type="button" class="button primary small" {...onPress(() => void acknowledge(one))}>I have read this and acknowledge it</button>
+          <button type="button" class="button primary small" {...onPress(() => void acknowledge(one))}>
+            I have read this and acknowledge it
+          </button>
         </details>
       ))}
     </>
@@ -165,7 +215,10 @@ function Notices() {
       <h3>Notices</h3>
       <ul class="notices">
         {notices.value.map((notice: Notice) => (
-          <li key={`${notice.timestamp}/${notice.type}/${notice.reason}`} class={notice.type === "lapse_warning" ? "" : "warn"}>
+          <li
+            key={`${notice.timestamp}/${notice.type}/${notice.reason}`}
+            class={notice.type === "lapse_warning" ? "" : "warn"}
+          >
             <Time ms={notice.timestamp} withDate />
             <p>{noticeWords(notice)}</p>
           </li>

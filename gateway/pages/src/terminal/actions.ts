@@ -24,7 +24,7 @@ export const isPlacing = signal(false);
 
 /** A client id that no other live order of the account has: the time, and a random part for other tabs. */
 function newClientId(): number {
-  return Date.now() * 1000 + crypto.getRandomValues(new Uint16Array(1))[0]! % 1000;
+  return Date.now() * 1000 + (crypto.getRandomValues(new Uint16Array(1))[0]! % 1000);
 }
 
 /** Place an order; true when the venue took it. */
@@ -38,7 +38,11 @@ export async function place(direction: Direction, params: Params, words: string)
   } catch (error) {
     if (error instanceof Disconnected) {
       unanswered.set(clientId, words);
-      say("bad", `${words}: the connection was lost before the answer.`, "It is told after the reconnect whether the order was taken. Do not send it again before.");
+      say(
+        "bad",
+        `${words}: the connection was lost before the answer.`,
+        "It is told after the reconnect whether the order was taken. Do not send it again before.",
+      );
       return false;
     }
     if (needsConfirmation(error)) return confirmUnusual(direction, params, words, error.message);
@@ -59,11 +63,14 @@ async function confirmUnusual(direction: Direction, params: Params, words: strin
 }
 
 function sayPlaced({ order, refused }: Placed): void {
-  const { amount } = decimalsIn(order.instrument_name);
-  const what = `${order.direction === "buy" ? "Buy" : "Sell"} ${shown(order.amount, amount)} ${order.instrument_name}`;
-  const filled = order.filled_amount > 0 ? `, ${shown(order.filled_amount, amount)} filled` : "";
+  const { amount, price } = decimalsIn(order.instrument_name);
+  const [verb, done] = order.direction === "buy" ? ["Buy", "Bought"] : ["Sell", "Sold"];
+  const filled = `${done} ${shown(order.filled_amount, amount)} ${order.instrument_name} at ${shown(order.average_price, price)}`;
   const why = order.cancel_reason && order.cancel_reason !== "user_request" ? ` (${plain(order.cancel_reason)})` : "";
-  say(order.order_state === "cancelled" && order.filled_amount === 0 ? "info" : "good", `${what}: ${plain(order.order_state)}${filled}${why}`);
+  const state = `${verb} ${shown(order.amount, amount)} ${order.instrument_name}: ${plain(order.order_state)}${why}`;
+  if (order.filled_amount === 0) say(order.order_state === "cancelled" ? "info" : "good", state);
+  else
+    say("good", order.order_state === "filled" ? filled : `${filled}; the rest is ${plain(order.order_state)}${why}`);
   if (refused) say("bad", `The rest was refused: ${plain(refused.reason)}`);
 }
 
@@ -98,11 +105,15 @@ export async function cancel(order: Order): Promise<void> {
 /** Cancel every order, or those of one contract, after asking. */
 export async function cancelAll(instrumentName?: string): Promise<void> {
   const where = instrumentName ?? "all contracts";
-  if (!(await ask({ title: "Cancel orders", lines: [`Cancel every open order in ${where}?`], action: "Cancel orders" }))) return;
+  if (
+    !(await ask({ title: "Cancel orders", lines: [`Cancel every open order in ${where}?`], action: "Cancel orders" }))
+  )
+    return;
   try {
-    const count = instrumentName === undefined
-      ? await venue.call<number>("private/cancel_all")
-      : await venue.call<number>("private/cancel_all_by_instrument", { instrument_name: instrumentName });
+    const count =
+      instrumentName === undefined
+        ? await venue.call<number>("private/cancel_all")
+        : await venue.call<number>("private/cancel_all_by_instrument", { instrument_name: instrumentName });
     say("info", `${count} ${count === 1 ? "order" : "orders"} cancelled`);
   } catch (error) {
     sayRefusal(error);

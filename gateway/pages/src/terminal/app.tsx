@@ -10,20 +10,36 @@ import { OrderBookPanel } from "./order_book_panel";
 import { OwnPanel } from "./own_panel";
 import { asksFirst } from "./settings";
 import { SignIn } from "./sign_in";
-import { book, instrument, instrumentFills, instrumentName, instrumentOrders, isHalted, positions, ticker, venue } from "./state";
+import {
+  book,
+  decimalsIn,
+  instrument,
+  instrumentFills,
+  instrumentName,
+  instrumentOrders,
+  isHalted,
+  positions,
+  ticker,
+  venue,
+} from "./state";
 import { Ticket } from "./ticket";
 import { pickPrice } from "./ticket_state";
 import { TradesPanel } from "./trades_panel";
 import { view, ViewBar } from "./views";
+import { shown } from "../shared/numbers";
 import type { Order } from "../shared/venue_types";
 
 const position = computed(() => positions.value.find((one) => one.instrument_name === instrumentName.value) ?? null);
 
 /** An order's line was dragged in the chart: amend it, after a question if the user wants that. */
 async function dragged(order: Order, field: "price" | "trigger_price", price: string): Promise<void> {
-  const before = field === "price" ? order.price : order.trigger_price;
-  const line = `${order.direction === "buy" ? "Buy" : "Sell"} order of ${order.amount}: ${field.replace("_", " ")} ${before} becomes ${price}.`;
-  if (asksFirst.value && !(await ask({ title: "Amend order", lines: [line], action: "Amend", direction: order.direction }))) {
+  const decimals = decimalsIn(order.instrument_name);
+  const [before, after] = [Number(order[field]), Number(price)].map((value) => shown(value, decimals.price));
+  const line = `${order.direction === "buy" ? "Buy" : "Sell"} ${shown(order.amount, decimals.amount)} ${order.instrument_name}: the ${field.replace("_", " ")} ${before} becomes ${after}.`;
+  if (
+    asksFirst.value &&
+    !(await ask({ title: "Amend order", lines: [line], action: "Amend", direction: order.direction }))
+  ) {
     throw new Error("the order stays as it is");
   }
   try {
@@ -79,9 +95,16 @@ export function App() {
 /** What everybody has to know now: the connection is lost, the venue is halted, messages are missing. */
 function Banner() {
   const lines = [];
-  if (venue.connection.value === "lost") lines.push("The connection to the venue is lost. What you see may be old. Connecting again …");
+  if (venue.connection.value === "lost")
+    lines.push("The connection to the venue is lost. What you see may be old. Connecting again …");
   if (isHalted.value) lines.push("The venue's officers have halted trading. Orders can be cancelled.");
   if (venue.gap.value !== "") lines.push(venue.gap.value);
   if (lines.length === 0) return null;
-  return <div class="banner" role="alert">{lines.map((line) => <p key={line}>{line}</p>)}</div>;
+  return (
+    <div class="banner" role="alert">
+      {lines.map((line) => (
+        <p key={line}>{line}</p>
+      ))}
+    </div>
+  );
 }

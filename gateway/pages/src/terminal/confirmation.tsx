@@ -36,10 +36,14 @@ export function Confirmation() {
   if (question === null) return null;
   return (
     <Dialog title={question.title} onClose={() => question.answer(false)}>
-      {question.lines.map((line) => <p key={line}>{line}</p>)}
+      {question.lines.map((line) => (
+        <p key={line}>{line}</p>
+      ))}
       {question.more}
       <div class="dialog-actions">
-        <button type="button" class="button" {...onPress(() => question.answer(false))}>Go back</button>
+        <button type="button" class="button" {...onPress(() => question.answer(false))}>
+          Go back
+        </button>
         <button
           type="button"
           class={`button ${question.direction ? colour[question.direction] : "primary"}`}

@@ -15,15 +15,29 @@ const nowMs = signal(Date.now());
 export function Header() {
   return (
     <header class="header">
-      <h1 class="brand"><span aria-hidden="true">◆</span> Lionrock</h1>
+      <h1 class="brand">
+        <span aria-hidden="true">◆</span> Lionrock
+      </h1>
       <ContractPicker />
       <Figures />
       <div class="header-end">
         <State />
-        <button type="button" class="button small icon" aria-label={`change to ${theme.value === "dark" ? "light" : "dark"} colours`} onClick={switchTheme}>
+        <button
+          type="button"
+          class="button small icon"
+          aria-label={`change to ${theme.value === "dark" ? "light" : "dark"} colours`}
+          onClick={switchTheme}
+        >
           {theme.value === "dark" ? "☀" : "☾"}
         </button>
-        <button type="button" class="button small icon" aria-label="help and keys" onClick={() => (isHelping.value = true)}>?</button>
+        <button
+          type="button"
+          class="button small icon help-button"
+          aria-label="help and keys"
+          onClick={() => (isHelping.value = true)}
+        >
+          ?
+        </button>
         <AccountMenu />
       </div>
     </header>
@@ -33,29 +47,47 @@ export function Header() {
 function Figures() {
   const now = ticker.value;
   const of = instrument.value;
-  if (now === null || of === null) return <dl class="facts" />;
+  if (now === null || of === null) return <div class="facts" />;
   const price = (value: number | null | undefined) => shown(value, priceDecimals.value);
   const change = now.stats.price_change;
   return (
-    <dl class="facts">
-      <Fact name="Mark" value={price(now.mark_price)} isLarge />
-      <Fact name="Index" value={price(now.index_price)} />
-      <Fact name="Last" value={price(now.last_price)} />
-      <Fact
-        name="24 h change"
-        value={change === null ? "–" : percent(change / 100)}
-        tone={change === null || change === 0 ? "" : change > 0 ? "up" : "down"}
-      />
-      <Fact name="24 h high" value={price(now.stats.high)} />
-      <Fact name="24 h low" value={price(now.stats.low)} />
-      <Fact name="24 h volume" value={`${compact(now.stats.volume_notional)} ${of.quote_currency}`} hint={`${now.stats.volume} ${of.base_currency}`} />
-      <Fact name="Open interest" value={`${compact(now.open_interest)} ${of.base_currency}`} />
-      <Funding />
-    </dl>
+    <div class="facts" tabIndex={0} role="group" aria-label="figures of the contract">
+      <dl>
+        <Fact name="Mark" value={price(now.mark_price)} isLarge />
+        <Fact name="Index" value={price(now.index_price)} />
+        <Fact name="Last" value={price(now.last_price)} />
+        <Fact
+          name="24 h change"
+          value={change === null ? "–" : percent(change / 100)}
+          tone={change === null || change === 0 ? "" : change > 0 ? "up" : "down"}
+        />
+        <Fact name="24 h high" value={price(now.stats.high)} />
+        <Fact name="24 h low" value={price(now.stats.low)} />
+        <Fact
+          name="24 h volume"
+          value={`${compact(now.stats.volume_notional)} ${of.quote_currency}`}
+          hint={`${now.stats.volume} ${of.base_currency}`}
+        />
+        <Fact name="Open interest" value={`${compact(now.open_interest)} ${of.base_currency}`} />
+        <Funding />
+      </dl>
+    </div>
   );
 }
 
-function Fact({ name, value, tone = "", hint, isLarge = false }: { name: string; value: string; tone?: string; hint?: string; isLarge?: boolean }) {
+function Fact({
+  name,
+  value,
+  tone = "",
+  hint,
+  isLarge = false,
+}: {
+  name: string;
+  value: string;
+  tone?: string;
+  hint?: string;
+  isLarge?: boolean;
+}) {
   return (
     <div title={hint} class={isLarge ? "large" : undefined}>
       <dt>{name}</dt>
@@ -89,10 +121,24 @@ function State() {
   const connection = venue.connection.value;
   const market = isHalted.value ? "halted" : (ticker.value?.market_state ?? "");
   const isGood = connection === "live" && (market === "open" || market === "");
-  const words = connection !== "live" ? CONNECTION[connection] : isHalted.value ? "venue halted by its officers" : market === "" ? "live" : marketWords(market);
+  const words =
+    connection !== "live"
+      ? CONNECTION[connection]
+      : isHalted.value
+        ? "venue halted by its officers"
+        : market === ""
+          ? "live"
+          : marketWords(market);
   return (
-    <span class={`state ${isGood ? "good" : connection === "connecting" ? "" : "bad"}`} role="status" aria-label="state" data-connection={connection} data-market={market}>
-      <span aria-hidden="true">{isGood ? "●" : "▲"}</span> {words}
+    <span
+      class={`state ${isGood ? "good" : connection === "connecting" ? "" : "bad"}`}
+      role="status"
+      aria-label="state"
+      title={words}
+      data-connection={connection}
+      data-market={market}
+    >
+      <span aria-hidden="true">{isGood ? "●" : "▲"}</span> <span class="words">{words}</span>
     </span>
   );
 }

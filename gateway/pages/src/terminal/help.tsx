@@ -11,11 +11,21 @@ export function Help() {
     <Dialog title="Keys" onClose={() => (isHelping.value = false)}>
       <table class="figures" aria-label="keys">
         <tbody>
-          {KEYS.map(({ key, does }) => <tr key={key}><th scope="row"><kbd>{key}</kbd></th><td>{does}</td></tr>)}
+          {KEYS.map(({ key, does }) => (
+            <tr key={key}>
+              <th scope="row">
+                <kbd>{key}</kbd>
+              </th>
+              <td>{does}</td>
+            </tr>
+          ))}
         </tbody>
       </table>
       <p class="dim">Keys work where no text is being written. Buy and sell by key always ask first.</p>
-      <p class="dim">Times are in your zone; point at one for UTC. Charts: Lightweight Charts by TradingView (Apache-2.0), uPlot (MIT).</p>
+      <p class="dim">
+        Times are in your zone; point at one for UTC. Charts: Lightweight Charts by TradingView (Apache-2.0), uPlot
+        (MIT).
+      </p>
     </Dialog>
   );
 }

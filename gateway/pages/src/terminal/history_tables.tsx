@@ -33,6 +33,12 @@ interface HistoryProps<Row> {
   version: unknown;
 }
 
+/** Rows with those of a further page: what has come since has moved some onto it that were there before. */
+function joined<Row>(rows: Row[], further: Row[], keyOf: (row: Row) => string): Row[] {
+  const known = new Set(rows.map(keyOf));
+  return [...rows, ...further.filter((row) => !known.has(keyOf(row)))];
+}
+
 /** A table that grows page by page, and saves all of its rows as CSV. */
 function History<Row>({ label, columns, keyOf, empty, file, load, csv, version }: HistoryProps<Row>) {
   const rows = useSignal<Row[]>([]);
@@ -43,7 +49,7 @@ function History<Row>({ label, columns, keyOf, empty, file, load, csv, version }
     if (currency.peek() === "") return;
     try {
       const page = await load(currency.peek(), from);
-      rows.value = from === null ? page.rows : [...rows.peek(), ...page.rows];
+      rows.value = from === null ? page.rows : joined(rows.peek(), page.rows, keyOf);
       next.value = page.next;
       said.value = "";
     } catch (error) {
@@ -52,13 +58,13 @@ function History<Row>({ label, columns, keyOf, empty, file, load, csv, version }
   };
   useEffect(() => void take(null), [currency.value, version]);
   const saveAll = async () => {
-    const all: Row[] = [];
+    let all: Row[] = [];
     let from: number | string | null = null;
     for (let pages = 1; ; pages++) {
       said.value = `page ${pages} …`;
       try {
         const page: Page<Row> = await load(currency.peek(), from);
-        all.push(...page.rows);
+        all = joined(all, page.rows, keyOf);
         from = page.next;
       } catch (error) {
         said.value = sayReason(error);
@@ -72,11 +78,27 @@ function History<Row>({ label, columns, keyOf, empty, file, load, csv, version }
   return (
     <>
       <div class="table-tools">
-        <span class="dim" role="status">{said}</span>
-        <button type="button" class="button small" disabled={rows.value.length === 0} onClick={() => void saveAll()}>Save as CSV</button>
+        <span class="dim" role="status">
+          {said}
+        </span>
+        <button type="button" class="button small" disabled={rows.value.length === 0} onClick={() => void saveAll()}>
+          Save as CSV
+        </button>
       </div>
-      <DataTable label={label} columns={columns} rows={rows.value} keyOf={keyOf} empty={said.value === "" ? empty : ""} />
-      {next.value !== null && <p class="empty"><button type="button" class="button small" onClick={() => void take(next.peek())}>Show more</button></p>}
+      <DataTable
+        label={label}
+        columns={columns}
+        rows={rows.value}
+        keyOf={keyOf}
+        empty={said.value === "" ? empty : ""}
+      />
+      {next.value !== null && (
+        <p class="empty">
+          <button type="button" class="button small" onClick={() => void take(next.peek())}>
+            Show more
+          </button>
+        </p>
+      )}
     </>
   );
 }
@@ -89,7 +111,15 @@ const iso = (ms: number) => new Date(ms).toISOString();
 const FILL_COLUMNS: Column<UserTrade>[] = [
   { head: "Time", cell: (one) => <Time ms={one.timestamp} withDate /> },
   { head: "Contract", cell: (one) => one.instrument_name },
-  { head: "Side", cell: (one) => <Side direction={one.direction} text={one.liquidation?.includes(one.liquidity) ? `${title(one.direction)}, liquidation` : title(one.direction)} /> },
+  {
+    head: "Side",
+    cell: (one) => (
+      <Side
+        direction={one.direction}
+        text={one.liquidation?.includes(one.liquidity) ? `${title(one.direction)}, liquidation` : title(one.direction)}
+      />
+    ),
+  },
   { head: "Price", isNumber: true, cell: (one) => price(one.instrument_name, one.price) },
   { head: "Amount", isNumber: true, cell: (one) => amount(one.instrument_name, one.amount) },
   { head: "Fee", isNumber: true, cell: (one) => `${shown(one.fee, 4)} ${one.fee_currency}` },
@@ -101,15 +131,55 @@ const FILL_COLUMNS: Column<UserTrade>[] = [
 export function Fills() {
   const load = async (currency: string, from: number | string | null) => {
     const end = typeof from === "number" ? { end_timestamp: from } : {};
-    const page = await venue.call<{ trades: UserTrade[]; has_more: boolean }>("private/get_user_trades_by_currency", { currency, count: PAGE, sorting: "desc", include_old: true, ...end });
+    const page = await venue.call<{ trades: UserTrade[]; has_more: boolean }>("private/get_user_trades_by_currency", {
+      currency,
+      count: PAGE,
+      sorting: "desc",
+      include_old: true,
+      ...end,
+    });
     const last = page.trades.at(-1);
-    return { rows: page.trades, next: page.has_more && last ? last.timestamp - 1 : null };
+    if (!page.has_more || last === undefined) return { rows: page.trades, next: null };
+    // trades of one millisecond may lie on both sides of a page's end
+    return { rows: page.trades, next: last.timestamp === from ? last.timestamp - 1 : last.timestamp };
   };
   return (
     <History
-      label="fills" columns={FILL_COLUMNS} keyOf={(one) => `${one.trade_id}/${one.order_id}`} empty="No trade yet." file="fills" load={load} version={fills.value[0]?.trade_id}
-      csv={[["time_utc", "contract", "side", "price", "amount", "fee", "fee_currency", "role", "order_id", "trade_id", "label"],
-        (one) => [iso(one.timestamp), one.instrument_name, one.direction, one.price, one.amount, one.fee, one.fee_currency, one.liquidity, one.order_id, one.trade_id, one.label]]}
+      label="fills"
+      columns={FILL_COLUMNS}
+      keyOf={(one) => `${one.trade_id}/${one.order_id}`}
+      empty="No trade yet."
+      file="fills"
+      load={load}
+      version={fills.value[0]?.trade_id}
+      csv={[
+        [
+          "time_utc",
+          "contract",
+          "side",
+          "price",
+          "amount",
+          "fee",
+          "fee_currency",
+          "role",
+          "order_id",
+          "trade_id",
+          "label",
+        ],
+        (one) => [
+          iso(one.timestamp),
+          one.instrument_name,
+          one.direction,
+          one.price,
+          one.amount,
+          one.fee,
+          one.fee_currency,
+          one.liquidity,
+          one.order_id,
+          one.trade_id,
+          one.label,
+        ],
+      ]}
     />
   );
 }
@@ -119,11 +189,23 @@ const ORDER_COLUMNS: Column<Order>[] = [
   { head: "Contract", cell: (one) => one.instrument_name },
   { head: "Side", cell: (one) => <Side direction={one.direction} text={title(one.direction)} /> },
   { head: "Type", cell: (one) => title(one.order_type) },
-  { head: "Price", isNumber: true, cell: (one) => (typeof one.price === "number" ? price(one.instrument_name, one.price) : "market") },
+  {
+    head: "Price",
+    isNumber: true,
+    cell: (one) => (typeof one.price === "number" ? price(one.instrument_name, one.price) : "market"),
+  },
   { head: "Average", isNumber: true, cell: (one) => price(one.instrument_name, one.average_price || null) },
   { head: "Amount", isNumber: true, cell: (one) => amount(one.instrument_name, one.amount) },
   { head: "Filled", isNumber: true, cell: (one) => amount(one.instrument_name, one.filled_amount) },
-  { head: "State", cell: (one) => <span title={one.cancel_reason && plain(one.cancel_reason)}>{plain(one.order_state)}{one.cancel_reason && one.cancel_reason !== "user_request" ? ` (${plain(one.cancel_reason)})` : ""}</span> },
+  {
+    head: "State",
+    cell: (one) => (
+      <span title={one.cancel_reason && plain(one.cancel_reason)}>
+        {plain(one.order_state)}
+        {one.cancel_reason && one.cancel_reason !== "user_request" ? ` (${plain(one.cancel_reason)})` : ""}
+      </span>
+    ),
+  },
   { head: "Flags", cell: (one) => <span class="dim">{flagsOf(one).join(", ") || "–"}</span> },
 ];
 
@@ -131,14 +213,54 @@ const ORDER_COLUMNS: Column<Order>[] = [
 export function OrderHistory() {
   const load = async (currency: string, from: number | string | null) => {
     const offset = typeof from === "number" ? from : 0;
-    const rows = await venue.call<Order[]>("private/get_order_history_by_currency", { currency, count: PAGE, offset, include_old: true, include_unfilled: true });
+    const rows = await venue.call<Order[]>("private/get_order_history_by_currency", {
+      currency,
+      count: PAGE,
+      offset,
+      include_old: true,
+      include_unfilled: true,
+    });
     return { rows, next: rows.length === PAGE ? offset + PAGE : null };
   };
   return (
     <History
-      label="order history" columns={ORDER_COLUMNS} keyOf={(one) => one.order_id} empty="No order is over yet." file="orders" load={load} version={orders.value}
-      csv={[["time_utc", "order_id", "contract", "side", "type", "price", "average_price", "amount", "filled", "state", "cancel_reason", "label"],
-        (one) => [iso(one.last_update_timestamp), one.order_id, one.instrument_name, one.direction, one.order_type, one.price, one.average_price, one.amount, one.filled_amount, one.order_state, one.cancel_reason, one.label]]}
+      label="order history"
+      columns={ORDER_COLUMNS}
+      keyOf={(one) => one.order_id}
+      empty="No order is over yet."
+      file="orders"
+      load={load}
+      version={orders.value}
+      csv={[
+        [
+          "time_utc",
+          "order_id",
+          "contract",
+          "side",
+          "type",
+          "price",
+          "average_price",
+          "amount",
+          "filled",
+          "state",
+          "cancel_reason",
+          "label",
+        ],
+        (one) => [
+          iso(one.last_update_timestamp),
+          one.order_id,
+          one.instrument_name,
+          one.direction,
+          one.order_type,
+          one.price,
+          one.average_price,
+          one.amount,
+          one.filled_amount,
+          one.order_state,
+          one.cancel_reason,
+          one.label,
+        ],
+      ]}
     />
   );
 }
@@ -157,19 +279,39 @@ const FUNDING_COLUMNS: Column<Settlement>[] = [
   { head: "Contract", cell: (one) => one.instrument_name },
   { head: "Position", isNumber: true, cell: (one) => amount(one.instrument_name, one.position) },
   { head: "Mark", isNumber: true, cell: (one) => price(one.instrument_name, one.mark_price) },
-  { head: "Received", isNumber: true, hint: "below zero is paid", cell: (one) => <span class={tone(one.profit_loss)}>{signed(one.profit_loss, 4)}</span> },
+  {
+    head: "Received",
+    isNumber: true,
+    hint: "below zero is paid",
+    cell: (one) => <span class={tone(one.profit_loss)}>{signed(one.profit_loss, 4)}</span>,
+  },
 ];
 
 /** Funding that was paid and received. */
 export function FundingPayments() {
   const load = async (currency: string, from: number | string | null) => {
-    const page = await venue.call<{ settlements: Settlement[]; continuation: string }>("private/get_settlement_history_by_currency", { currency, count: PAGE, ...(from === null ? {} : { continuation: from }) });
-    return { rows: page.settlements, next: page.continuation && page.continuation !== "none" ? page.continuation : null };
+    const page = await venue.call<{ settlements: Settlement[]; continuation: string }>(
+      "private/get_settlement_history_by_currency",
+      { currency, count: PAGE, ...(from === null ? {} : { continuation: from }) },
+    );
+    return {
+      rows: page.settlements,
+      next: page.continuation && page.continuation !== "none" ? page.continuation : null,
+    };
   };
   return (
     <History
-      label="funding payments" columns={FUNDING_COLUMNS} keyOf={(one) => `${one.timestamp}/${one.instrument_name}`} empty="No funding has been paid yet." file="funding" load={load} version={0}
-      csv={[["time_utc", "contract", "position", "mark_price", "received"], (one) => [iso(one.timestamp), one.instrument_name, one.position, one.mark_price, one.profit_loss]]}
+      label="funding payments"
+      columns={FUNDING_COLUMNS}
+      keyOf={(one) => `${one.timestamp}/${one.instrument_name}`}
+      empty="No funding has been paid yet."
+      file="funding"
+      load={load}
+      version={0}
+      csv={[
+        ["time_utc", "contract", "position", "mark_price", "received"],
+        (one) => [iso(one.timestamp), one.instrument_name, one.position, one.mark_price, one.profit_loss],
+      ]}
     />
   );
 }
@@ -192,8 +334,26 @@ const TRANSACTION_COLUMNS: Column<Transaction>[] = [
   { head: "Time", cell: (one) => <Time ms={one.timestamp} withDate /> },
   { head: "Type", cell: (one) => title(one.type === "settlement" ? "funding" : one.type) },
   { head: "Contract", cell: (one) => one.instrument_name ?? <span class="dim">–</span> },
-  { head: "Amount", isNumber: true, cell: (one) => (one.amount === undefined || one.instrument_name === null ? <span class="dim">–</span> : `${one.side ?? ""} ${amount(one.instrument_name, one.amount)}`) },
-  { head: "Price", isNumber: true, cell: (one) => (one.price === undefined || one.instrument_name === null ? <span class="dim">–</span> : price(one.instrument_name, one.price)) },
+  {
+    head: "Amount",
+    isNumber: true,
+    cell: (one) =>
+      one.amount === undefined || one.instrument_name === null ? (
+        <span class="dim">–</span>
+      ) : (
+        `${one.side ?? ""} ${amount(one.instrument_name, one.amount)}`
+      ),
+  },
+  {
+    head: "Price",
+    isNumber: true,
+    cell: (one) =>
+      one.price === undefined || one.instrument_name === null ? (
+        <span class="dim">–</span>
+      ) : (
+        price(one.instrument_name, one.price)
+      ),
+  },
   { head: "Fee", isNumber: true, cell: (one) => shown(one.commission, 4) },
   { head: "Change", isNumber: true, cell: (one) => <span class={tone(one.change)}>{signed(one.change, 4)}</span> },
   { head: "Balance", isNumber: true, cell: (one) => `${shown(one.balance, 2)} ${one.currency}` },
@@ -203,14 +363,39 @@ const TRANSACTION_COLUMNS: Column<Transaction>[] = [
 export function Transactions() {
   const load = async (currency: string, from: number | string | null) => {
     const end = Date.now() + 60_000;
-    const page = await venue.call<{ logs: Transaction[]; continuation: number | null }>("private/get_transaction_log", { currency, start_timestamp: end - YEAR_MS, end_timestamp: end, count: PAGE, ...(from === null ? {} : { continuation: from }) });
+    const page = await venue.call<{ logs: Transaction[]; continuation: number | null }>("private/get_transaction_log", {
+      currency,
+      start_timestamp: end - YEAR_MS,
+      end_timestamp: end,
+      count: PAGE,
+      ...(from === null ? {} : { continuation: from }),
+    });
     return { rows: page.logs, next: page.continuation };
   };
   return (
     <History
-      label="transactions" columns={TRANSACTION_COLUMNS} keyOf={(one) => String(one.id)} empty="Nothing has changed the balance yet." file="transactions" load={load} version={fills.value[0]?.trade_id}
-      csv={[["time_utc", "type", "contract", "side", "amount", "price", "fee", "change", "balance", "currency"],
-        (one) => [iso(one.timestamp), one.type, one.instrument_name, one.side, one.amount, one.price, one.commission, one.change, one.balance, one.currency]]}
+      label="transactions"
+      columns={TRANSACTION_COLUMNS}
+      keyOf={(one) => String(one.id)}
+      empty="Nothing has changed the balance yet."
+      file="transactions"
+      load={load}
+      version={fills.value[0]?.trade_id}
+      csv={[
+        ["time_utc", "type", "contract", "side", "amount", "price", "fee", "change", "balance", "currency"],
+        (one) => [
+          iso(one.timestamp),
+          one.type,
+          one.instrument_name,
+          one.side,
+          one.amount,
+          one.price,
+          one.commission,
+          one.change,
+          one.balance,
+          one.currency,
+        ],
+      ]}
     />
   );
 }

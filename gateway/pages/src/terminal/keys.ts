@@ -25,7 +25,11 @@ export const KEYS: Key[] = [
   { key: "m", does: "market order", run: () => fill({ type: "market" }) },
   { key: "B", does: "buy, after a question (shift and b)", run: () => void press("buy", true) },
   { key: "S", does: "sell, after a question (shift and s)", run: () => void press("sell", true) },
-  { key: "X", does: "cancel all orders of this contract, after a question", run: () => void (isLoggedIn.value && cancelAll(instrumentName.value)) },
+  {
+    key: "X",
+    does: "cancel all orders of this contract, after a question",
+    run: () => void (isLoggedIn.value && cancelAll(instrumentName.value)),
+  },
   { key: "1", does: "positions", run: () => showOwn("positions") },
   { key: "2", does: "open orders", run: () => showOwn("orders") },
   { key: "3", does: "fills", run: () => showOwn("fills") },

@@ -1,8 +1,19 @@
 import { batch, effect } from "@preact/signals";
 import { oncePerFrame } from "../shared/frames";
+import { shown } from "../shared/numbers";
 import type { BookMessage, Instrument, Liquidation, Ticker, Trade } from "../shared/venue_types";
 import { NO_BOOK, OrderBook } from "./order_book";
-import { book, instrumentName, instruments, isHalted, liquidations, ticker, trades, venue } from "./state";
+import {
+  book,
+  instrumentName,
+  instruments,
+  isHalted,
+  liquidations,
+  priceDecimals,
+  ticker,
+  trades,
+  venue,
+} from "./state";
 
 const TRADES = 200;
 const LIQUIDATIONS = 50;
@@ -17,6 +28,10 @@ export function beginMarket(): void {
     if (name === "") return;
     localStorage.setItem(CHOSEN, name);
     return follow(name);
+  });
+  effect(() => {
+    const last = ticker.value?.last_price;
+    document.title = last ? `${shown(last, priceDecimals.value)} ${instrumentName.value} · Lionrock` : "Lionrock";
   });
 }
 
@@ -76,7 +91,8 @@ function follow(name: string): () => void {
     }),
     venue.whenLive(async () => {
       const { trades: recent } = await venue.call<{ trades: Trade[] }>("public/get_last_trades_by_instrument", {
-        instrument_name: name, count: TRADES, sorting: "asc",
+        instrument_name: name,
+        count: TRADES,
       });
       if (isOver) return;
       newTrades = [...recent, ...newTrades];

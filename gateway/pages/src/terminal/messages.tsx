@@ -1,4 +1,5 @@
 import { signal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
 import { refusalWords } from "./words";
 
 type Kind = "good" | "bad" | "info";
@@ -12,7 +13,8 @@ interface Message {
 
 const SHOWN_MS = { good: 6000, info: 8000, bad: 20_000 };
 const MOST = 4;
-const messages = signal<Message[]>([]);
+/** What is shown, the oldest first. */
+export const messages = signal<Message[]>([]);
 let nextId = 1;
 
 /** Tell the user something in a corner of the page. */
@@ -35,18 +37,30 @@ function drop(id: number): void {
 const SIGN = { good: "✓", bad: "!", info: "i" };
 
 export function Messages() {
+  const region = useRef<HTMLDivElement>(null);
+  const shown = messages.value;
+  useEffect(() => {
+    region.current?.hidePopover();
+    if (shown.length > 0) region.current?.showPopover(); // above a dialog that was opened before
+  }, [shown]);
   return (
-    <div class="messages" role="status" aria-label="messages">
-      {messages.value.map((message) => (
-        <div key={message.id} class={`message ${message.kind}`}>
-          <span class="sign" aria-hidden="true">{SIGN[message.kind]}</span>
-          <div>
-            <p>{message.text}</p>
-            {message.remedy !== "" && <p class="dim">{message.remedy}</p>}
+    <div role="status" aria-label="messages">
+      <div ref={region} popover="manual" class="messages">
+        {shown.map((message) => (
+          <div key={message.id} class={`message ${message.kind}`}>
+            <span class="sign" aria-hidden="true">
+              {SIGN[message.kind]}
+            </span>
+            <div>
+              <p>{message.text}</p>
+              {message.remedy !== "" && <p class="dim">{message.remedy}</p>}
+            </div>
+            <button type="button" class="plain" aria-label="dismiss" onClick={() => drop(message.id)}>
+              ✕
+            </button>
           </div>
-          <button type="button" class="plain" aria-label="dismiss" onClick={() => drop(message.id)}>✕</button>
-        </div>
-      ))}
+        ))}
+      </div>
     </div>
   );
 }

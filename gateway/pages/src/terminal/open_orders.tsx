@@ -18,34 +18,85 @@ const thisContractOnly = signal(false);
 
 /** Open and untriggered orders: each price and amount is amended where it stands. */
 export function OpenOrders() {
-  const rows = thisContractOnly.value ? orders.value.filter((order) => order.instrument_name === instrumentName.value) : orders.value;
+  const rows = thisContractOnly.value
+    ? orders.value.filter((order) => order.instrument_name === instrumentName.value)
+    : orders.value;
   return (
     <>
       {orders.value.length > 0 && (
         <div class="table-tools">
-          <label class="check"><input type="checkbox" checked={thisContractOnly.value} onChange={(event) => (thisContractOnly.value = event.currentTarget.checked)} /> This contract only</label>
-          <button type="button" class="button small" {...onPress(() => void cancelAll(thisContractOnly.value ? instrumentName.value : undefined))}>
+          <label class="check">
+            <input
+              type="checkbox"
+              checked={thisContractOnly.value}
+              onChange={(event) => (thisContractOnly.value = event.currentTarget.checked)}
+            />{" "}
+            This contract only
+          </label>
+          <button
+            type="button"
+            class="button small"
+            {...onPress(() => void cancelAll(thisContractOnly.value ? instrumentName.value : undefined))}
+          >
             Cancel all{thisContractOnly.value ? " of this contract" : ""}
           </button>
         </div>
       )}
-      <DataTable label="open orders" columns={COLUMNS} rows={rows} keyOf={(order) => order.order_id} empty="No open order." attributes={(order) => ({ "data-order-id": order.order_id })} />
+      <DataTable
+        label="open orders"
+        columns={COLUMNS}
+        rows={rows}
+        keyOf={(order) => order.order_id}
+        empty="No open order."
+        attributes={(order) => ({ "data-order-id": order.order_id })}
+      />
     </>
   );
 }
 
 const COLUMNS: Column<Order>[] = [
   { head: "Time", cell: (order) => <Time ms={order.creation_timestamp} /> },
-  { head: "Contract", cell: (order) => <button type="button" class="plain" onClick={() => chooseInstrument(order.instrument_name)}>{order.instrument_name}</button> },
-  { head: "Side", cell: (order) => <Side direction={order.direction} text={order.direction === "buy" ? "Buy" : "Sell"} /> },
+  {
+    head: "Contract",
+    cell: (order) => (
+      <button type="button" class="plain" onClick={() => chooseInstrument(order.instrument_name)}>
+        {order.instrument_name}
+      </button>
+    ),
+  },
+  {
+    head: "Side",
+    cell: (order) => <Side direction={order.direction} text={order.direction === "buy" ? "Buy" : "Sell"} />,
+  },
   { head: "Type", cell: (order) => title(order.order_type) },
-  { head: "Price", isNumber: true, cell: (order) => (typeof order.price === "number" ? <Editable order={order} field="price" value={order.price} /> : "market") },
+  {
+    head: "Price",
+    isNumber: true,
+    cell: (order) =>
+      typeof order.price === "number" ? <Editable order={order} field="price" value={order.price} /> : "market",
+  },
   { head: "Trigger", isNumber: true, cell: (order) => <Trigger order={order} /> },
   { head: "Amount", isNumber: true, cell: (order) => <Editable order={order} field="amount" value={order.amount} /> },
-  { head: "Filled", isNumber: true, cell: (order) => shown(order.filled_amount, decimalsIn(order.instrument_name).amount) },
+  {
+    head: "Filled",
+    isNumber: true,
+    cell: (order) => shown(order.filled_amount, decimalsIn(order.instrument_name).amount),
+  },
   { head: "Flags", cell: (order) => <span class="dim">{flagsOf(order).join(", ") || "–"}</span> },
   { head: "Label", cell: (order) => order.label || <span class="dim">–</span> },
-  { head: "", cell: (order) => <button type="button" class="button small" aria-label={`cancel order ${order.order_id}`} {...onPress(() => void cancel(order))}>Cancel</button> },
+  {
+    head: "",
+    cell: (order) => (
+      <button
+        type="button"
+        class="button small"
+        aria-label={`cancel order ${order.order_id}`}
+        {...onPress(() => void cancel(order))}
+      >
+        Cancel
+      </button>
+    ),
+  },
 ];
 
 /** What an order has beyond its type, in words. */
@@ -63,8 +114,17 @@ export function flagsOf(order: Order): string[] {
 function Trigger({ order }: { order: Order }) {
   if (order.trigger_price === undefined) return <span class="dim">–</span>;
   const by = order.trigger?.replace("_price", "") ?? "";
-  if (order.trigger_offset !== undefined) return <span title={`trails the ${by} by ${order.trigger_offset}`}>{shown(order.trigger_price, decimalsIn(order.instrument_name).price)} <span class="dim">trails</span></span>;
-  return <span><Editable order={order} field="trigger_price" value={order.trigger_price} /> <span class="dim">{by}</span></span>;
+  if (order.trigger_offset !== undefined)
+    return (
+      <span title={`trails the ${by} by ${order.trigger_offset}`}>
+        {shown(order.trigger_price, decimalsIn(order.instrument_name).price)} <span class="dim">trails</span>
+      </span>
+    );
+  return (
+    <span>
+      <Editable order={order} field="trigger_price" value={order.trigger_price} /> <span class="dim">{by}</span>
+    </span>
+  );
 }
 
 function Editable({ order, field, value }: { order: Order; field: Field; value: number }) {
@@ -72,8 +132,17 @@ function Editable({ order, field, value }: { order: Order; field: Field; value: 
   const decimals = decimalsIn(order.instrument_name)[field === "amount" ? "amount" : "price"];
   if (isOpen) return <Editor order={order} field={field} value={value} />;
   return (
-    <button type="button" class="plain editable" title="amend" aria-label={`${field.replace("_", " ")} ${shown(value, decimals)}, amend`} onClick={() => (editing.value = { orderId: order.order_id, field })}>
-      {shown(value, decimals)} <span aria-hidden="true" class="dim">✎</span>
+    <button
+      type="button"
+      class="plain editable"
+      title="amend"
+      aria-label={`${field.replace("_", " ")} ${shown(value, decimals)}, amend`}
+      onClick={() => (editing.value = { orderId: order.order_id, field })}
+    >
+      {shown(value, decimals)}{" "}
+      <span aria-hidden="true" class="dim">
+        ✎
+      </span>
     </button>
   );
 }
@@ -100,7 +169,13 @@ function Editor({ order, field, value }: { order: Order; field: Field; value: nu
     }
   };
   return (
-    <form class="editor" onSubmit={(event) => { event.preventDefault(); void send(); }}>
+    <form
+      class="editor"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void send();
+      }}
+    >
       <input
         ref={input}
         class="input"
@@ -110,8 +185,12 @@ function Editor({ order, field, value }: { order: Order; field: Field; value: nu
         onInput={(event) => (text.value = event.currentTarget.value)}
         onKeyDown={(event) => event.key === "Escape" && end()}
       />
-      <button class="button small" disabled={isBusy.value} aria-label="amend">✓</button>
-      <button type="button" class="button small" aria-label="go back" onClick={end}>✕</button>
+      <button class="button small" disabled={isBusy.value} aria-label="amend">
+        ✓
+      </button>
+      <button type="button" class="button small" aria-label="go back" onClick={end}>
+        ✕
+      </button>
     </form>
   );
 }
@@ -125,7 +204,11 @@ function checked(text: string, order: Order, field: Field): string | null {
     return null;
   }
   if (!isOnStep(entered, step)) {
-    sayRefusal(new Error(`The ${field.replace("_", " ")} must be a multiple of ${decimalText(step)}; the nearest is ${onStep(entered, step)}.`));
+    sayRefusal(
+      new Error(
+        `The ${field.replace("_", " ")} must be a multiple of ${decimalText(step)}; the nearest is ${onStep(entered, step)}.`,
+      ),
+    );
     return null;
   }
   return entered;

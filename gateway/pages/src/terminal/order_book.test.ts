@@ -2,20 +2,50 @@ import { describe, expect, it } from "vitest";
 import { bookRows, groupPrice, groupSizes, OrderBook } from "./order_book";
 
 const snapshot = {
-  type: "snapshot" as const, timestamp: 1, change_id: 5,
-  bids: [["new", 10, 2], ["new", 9.5, 1]] as ["new", number, number][],
-  asks: [["new", 10.5, 3], ["new", 12, 4]] as ["new", number, number][],
+  type: "snapshot" as const,
+  timestamp: 1,
+  change_id: 5,
+  bids: [
+    ["new", 10, 2],
+    ["new", 9.5, 1],
+  ] as ["new", number, number][],
+  asks: [
+    ["new", 10.5, 3],
+    ["new", 12, 4],
+  ] as ["new", number, number][],
 };
 const change = (prev: number, id: number, bids: ["new" | "change" | "delete", number, number][]) => ({
-  type: "change" as const, timestamp: 2, prev_change_id: prev, change_id: id, bids, asks: [],
+  type: "change" as const,
+  timestamp: 2,
+  prev_change_id: prev,
+  change_id: id,
+  bids,
+  asks: [],
 });
 
 describe("the chain of a book", () => {
   it("takes a snapshot and the changes that follow it, best level first", () => {
     const book = new OrderBook();
     expect(book.apply(snapshot)).toBe(true);
-    expect(book.apply(change(5, 9, [["delete", 10, 0], ["change", 9.5, 7], ["new", 9.75, 1]]))).toBe(true);
-    expect(book.view()).toEqual({ bids: [[9.75, 1], [9.5, 7]], asks: [[10.5, 3], [12, 4]] });
+    expect(
+      book.apply(
+        change(5, 9, [
+          ["delete", 10, 0],
+          ["change", 9.5, 7],
+          ["new", 9.75, 1],
+        ]),
+      ),
+    ).toBe(true);
+    expect(book.view()).toEqual({
+      bids: [
+        [9.75, 1],
+        [9.5, 7],
+      ],
+      asks: [
+        [10.5, 3],
+        [12, 4],
+      ],
+    });
   });
 
   it("asks for a snapshot after a gap and takes no change before it", () => {
@@ -41,16 +71,29 @@ describe("groups of prices", () => {
   });
 
   it("gather amounts and add up totals", () => {
-    const levels: [number, number][] = [[10.4, 1], [10.2, 2], [9.9, 4]];
+    const levels: [number, number][] = [
+      [10.4, 1],
+      [10.2, 2],
+      [9.9, 4],
+    ];
     expect(bookRows(levels, "bids", 0.1, 10, 5)).toEqual([
-      { price: 10, amount: 3, total: 3 }, { price: 9, amount: 4, total: 7 },
+      { price: 10, amount: 3, total: 3 },
+      { price: 9, amount: 4, total: 7 },
     ]);
   });
 
   it("show no more rows than there is room for, the last one whole", () => {
-    const levels: [number, number][] = [[10, 1], [9, 2], [8.5, 3], [8.2, 4], [7, 5]];
+    const levels: [number, number][] = [
+      [10, 1],
+      [9, 2],
+      [8.5, 3],
+      [8.2, 4],
+      [7, 5],
+    ];
     expect(bookRows(levels, "bids", 0.1, 10, 3)).toEqual([
-      { price: 10, amount: 1, total: 1 }, { price: 9, amount: 2, total: 3 }, { price: 8, amount: 7, total: 10 },
+      { price: 10, amount: 1, total: 1 },
+      { price: 9, amount: 2, total: 3 },
+      { price: 8, amount: 7, total: 10 },
     ]);
   });
 

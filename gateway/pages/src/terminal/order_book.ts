@@ -62,7 +62,13 @@ export function groupPrice(price: number, side: "bids" | "asks", tick: number, t
 }
 
 /** The best rows of one side, with levels gathered by price and running totals. */
-export function bookRows(levels: Level[], side: "bids" | "asks", tick: number, ticksPerGroup: number, count: number): BookRow[] {
+export function bookRows(
+  levels: Level[],
+  side: "bids" | "asks",
+  tick: number,
+  ticksPerGroup: number,
+  count: number,
+): BookRow[] {
   const rows: BookRow[] = [];
   let total = 0;
   for (const [price, amount] of levels) {

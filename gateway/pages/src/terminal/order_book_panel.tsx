@@ -7,9 +7,12 @@ import { bookGroup } from "./settings";
 import { book, instrument, instrumentOrders, ticker } from "./state";
 import { pickPrice } from "./ticket_state";
 
-const ROW_PX = 20;
-const HEAD_PX = 24;
-const MIDDLE_PX = 28;
+const ROW_PX = 18;
+const PHONE = matchMedia("(max-width: 767px)");
+/** A row is a target for a finger on a phone. */
+const PHONE_ROW_PX = 28;
+const HEAD_PX = 22;
+const MIDDLE_PX = 26;
 const MOST_ROWS = 40;
 
 const ticksPerGroup = computed(() => bookGroup.value[instrument.value?.instrument_name ?? ""] ?? 1);
@@ -37,7 +40,7 @@ export function OrderBookPanel() {
     if (room.current === null) return;
     const observer = new ResizeObserver(([entry]) => {
       const height = (entry?.contentRect.height ?? 0) - HEAD_PX - MIDDLE_PX;
-      rows.value = Math.max(4, Math.min(MOST_ROWS, Math.floor(height / 2 / ROW_PX)));
+      rows.value = Math.max(4, Math.min(MOST_ROWS, Math.floor(height / 2 / (PHONE.matches ? PHONE_ROW_PX : ROW_PX))));
     });
     observer.observe(room.current);
     return () => observer.disconnect();
@@ -45,7 +48,8 @@ export function OrderBookPanel() {
   const sides = useComputed(() => {
     const listed = instrument.value;
     if (listed === null) return { bids: [], asks: [] };
-    const side = (name: "bids" | "asks") => bookRows(book.value[name], name, listed.tick_size, ticksPerGroup.value, rows.value);
+    const side = (name: "bids" | "asks") =>
+      bookRows(book.value[name], name, listed.tick_size, ticksPerGroup.value, rows.value);
     return { bids: side("bids"), asks: side("asks") };
   });
   if (of === null) return null;
@@ -59,7 +63,9 @@ export function OrderBookPanel() {
       </div>
       <div class="book-body" ref={room}>
         <div class="book-row book-heads" aria-hidden="true">
-          <span>Price ({of.quote_currency})</span><span>Amount ({of.base_currency})</span><span>Total</span>
+          <span>Price ({of.quote_currency})</span>
+          <span>Amount ({of.base_currency})</span>
+          <span>Total</span>
         </div>
         <Side side="asks" rows={asks.slice().reverse()} count={rows.value} most={most} of={of} />
         <Middle of={of} />
@@ -70,7 +76,9 @@ export function OrderBookPanel() {
 }
 
 function Grouping({ of }: { of: Instrument }) {
-  const price = useComputed(() => Math.round(Math.log2(book.value.bids[0]?.[0] ?? ticker.value?.mark_price ?? of.tick_size)));
+  const price = useComputed(() =>
+    Math.round(Math.log2(book.value.bids[0]?.[0] ?? ticker.value?.mark_price ?? of.tick_size)),
+  );
   const sizes = groupSizes(of.tick_size, 2 ** price.value);
   return (
     <label>
@@ -78,9 +86,15 @@ function Grouping({ of }: { of: Instrument }) {
       <select
         class="small-select"
         value={ticksPerGroup.value}
-        onChange={(event) => (bookGroup.value = { ...bookGroup.value, [of.instrument_name]: Number(event.currentTarget.value) })}
+        onChange={(event) =>
+          (bookGroup.value = { ...bookGroup.value, [of.instrument_name]: Number(event.currentTarget.value) })
+        }
       >
-        {sizes.map((size) => <option key={size} value={size}>{decimalText(Number((size * of.tick_size).toFixed(decimalsOf(of.tick_size))))}</option>)}
+        {sizes.map((size) => (
+          <option key={size} value={size}>
+            {decimalText(Number((size * of.tick_size).toFixed(decimalsOf(of.tick_size))))}
+          </option>
+        ))}
       </select>
     </label>
   );
@@ -100,7 +114,9 @@ function Side({ side, rows, count, most, of }: SideProps) {
   const own = ownAmounts.value[side];
   const direction: Direction = side === "bids" ? "buy" : "sell";
   const missing = Math.max(0, count - rows.length);
-  const blanks = Array.from({ length: missing }, (_, index) => <div key={`blank${index}`} class="book-row" aria-hidden="true" />);
+  const blanks = Array.from({ length: missing }, (_, index) => (
+    <div key={`blank${index}`} class="book-row" aria-hidden="true" />
+  ));
   return (
     <div class={`book-side ${side}`} role="group" aria-label={side}>
       {side === "asks" && blanks}
@@ -117,7 +133,11 @@ function Side({ side, rows, count, most, of }: SideProps) {
         >
           <span class="depth" style={{ width: `${most > 0 ? (100 * row.total) / most : 0}%` }} />
           <span class={side === "bids" ? "up" : "down"}>
-            {own.has(row.price) && <span class="own-mark" aria-label="own order">▸</span>}
+            {own.has(row.price) && (
+              <span class="own-mark" aria-label="own order">
+                ▸
+              </span>
+            )}
             {shown(row.price, prices)}
           </span>
           <span>{shown(row.amount, amounts)}</span>
@@ -138,8 +158,12 @@ function Middle({ of }: { of: Instrument }) {
   const change = now?.last_price != null && now.mark_price ? now.last_price - now.mark_price : null;
   return (
     <div class="book-middle">
-      <strong title={`last price; ${signed(change, prices)} to the mark at ${shown(now?.mark_price, prices)}`}>{shown(now?.last_price, prices)}</strong>
-      <span class="dim" title="spread between the best bid and ask">{spread === null ? "no spread" : `spread ${shown(spread, prices)} (${shown(share, 3)} %)`}</span>
+      <strong title={`last price; ${signed(change, prices)} to the mark at ${shown(now?.mark_price, prices)}`}>
+        {shown(now?.last_price, prices)}
+      </strong>
+      <span class="dim" title="spread between the best bid and ask">
+        {spread === null ? "no spread" : `spread ${shown(spread, prices)} (${shown(share, 3)} %)`}
+      </span>
     </div>
   );
 }

@@ -10,7 +10,12 @@ import { showView } from "./views";
 const NAMES = ["positions", "orders", "fills", "history", "funding", "transactions"] as const;
 type Name = (typeof NAMES)[number];
 const TITLES: Record<Name, string> = {
-  positions: "Positions", orders: "Open orders", fills: "Fills", history: "Order history", funding: "Funding payments", transactions: "Transactions",
+  positions: "Positions",
+  orders: "Open orders",
+  fills: "Fills",
+  history: "Order history",
+  funding: "Funding payments",
+  transactions: "Transactions",
 };
 const chosen = signal<Name>("positions");
 
@@ -32,9 +37,14 @@ export function OwnPanel() {
         onChoose={(name) => (chosen.value = name)}
       />
       <div class="scrolls own-body" tabIndex={0} role="tabpanel" aria-label={TITLES[chosen.value]}>
-        {isLoggedIn.value ? <Table name={chosen.value} /> : (
+        {isLoggedIn.value ? (
+          <Table name={chosen.value} />
+        ) : (
           <p class="empty">
-            <button type="button" class="button primary" onClick={() => (isSigningIn.value = true)}>Sign in</button> to see your positions and orders.
+            <button type="button" class="button primary" onClick={() => (isSigningIn.value = true)}>
+              Sign in
+            </button>{" "}
+            to see your positions and orders.
           </p>
         )}
       </div>
@@ -44,11 +54,17 @@ export function OwnPanel() {
 
 function Table({ name }: { name: Name }) {
   switch (name) {
-    case "positions": return <Positions />;
-    case "orders": return <OpenOrders />;
-    case "fills": return <Fills />;
-    case "history": return <OrderHistory />;
-    case "funding": return <FundingPayments />;
-    case "transactions": return <Transactions />;
+    case "positions":
+      return <Positions />;
+    case "orders":
+      return <OpenOrders />;
+    case "fills":
+      return <Fills />;
+    case "history":
+      return <OrderHistory />;
+    case "funding":
+      return <FundingPayments />;
+    case "transactions":
+      return <Transactions />;
   }
 }

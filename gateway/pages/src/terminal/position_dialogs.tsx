@@ -18,14 +18,21 @@ function checkedPrice(text: string, of: Instrument): { price: string } | { probl
   const price = written(text);
   if (price === null || price === "0") return { problem: "Enter a price above zero." };
   if (isOnStep(price, of.tick_size)) return { price };
-  return { problem: `A price must be a multiple of ${decimalText(of.tick_size)}; the nearest is ${onStep(price, of.tick_size)}.` };
+  return {
+    problem: `A price must be a multiple of ${decimalText(of.tick_size)}; the nearest is ${onStep(price, of.tick_size)}.`,
+  };
 }
 
 function Input({ label, value, hint }: { label: string; value: Signal<string>; hint?: string }) {
   return (
     <label class="field">
       <span>{label}</span>
-      <input inputMode="decimal" value={value.value} placeholder={hint} onInput={(event) => (value.value = event.currentTarget.value)} />
+      <input
+        inputMode="decimal"
+        value={value.value}
+        placeholder={hint}
+        onInput={(event) => (value.value = event.currentTarget.value)}
+      />
     </label>
   );
 }
@@ -36,28 +43,51 @@ export function CloseDialog({ position, onClose }: Props) {
   const size = decimalText(Math.abs(position.size));
   const amount = useSignal(size);
   const type = useSignal<"market" | "limit">("market");
-  const price = useSignal(decimalText(position.mark_price ? Number(onStep(decimalText(position.mark_price), of.tick_size)) : of.tick_size));
+  const price = useSignal(
+    decimalText(position.mark_price ? Number(onStep(decimalText(position.mark_price), of.tick_size)) : of.tick_size),
+  );
   const problem = useSignal("");
   const direction = position.size > 0 ? "sell" : "buy";
   const send = async () => {
     const entered = written(amount.peek());
     const limit = type.peek() === "limit" ? checkedPrice(price.peek(), of) : null;
     if (limit !== null && "problem" in limit) return void (problem.value = limit.problem);
-    if (entered === null || !isOnStep(entered, of.amount_step)) return void (problem.value = `The amount must be a multiple of ${decimalText(of.amount_step)}.`);
+    if (entered === null || !isOnStep(entered, of.amount_step))
+      return void (problem.value = `The amount must be a multiple of ${decimalText(of.amount_step)}.`);
     problem.value = "";
     const at = limit?.price;
     const isWhole = toUnits(entered, 12) >= toUnits(size, 12);
-    const params = { instrument_name: of.instrument_name, amount: entered, type: type.peek(), reduce_only: true, ...(at === undefined ? {} : { price: at }) };
-    const isDone = isWhole ? await closePosition(position, type.peek(), at) : await place(direction, params, `Reduce ${of.instrument_name} by ${entered}`);
+    const params = {
+      instrument_name: of.instrument_name,
+      amount: entered,
+      type: type.peek(),
+      reduce_only: true,
+      ...(at === undefined ? {} : { price: at }),
+    };
+    const isDone = isWhole
+      ? await closePosition(position, type.peek(), at)
+      : await place(direction, params, `Reduce ${of.instrument_name} by ${entered}`);
     if (isDone) onClose();
   };
   return (
     <Dialog title={`Close ${of.instrument_name}`} onClose={onClose}>
-      <p>{position.size > 0 ? "Long" : "Short"} {shown(Math.abs(position.size), decimalsIn(of.instrument_name).amount)} {of.base_currency}, mark {shown(position.mark_price, decimalsIn(of.instrument_name).price)}</p>
+      <p>
+        {position.size > 0 ? "Long" : "Short"} {shown(Math.abs(position.size), decimalsIn(of.instrument_name).amount)}{" "}
+        {of.base_currency}, mark {shown(position.mark_price, decimalsIn(of.instrument_name).price)}
+      </p>
       <Input label={`Amount (${of.base_currency})`} value={amount} />
       <div class="choices" role="group" aria-label="part of the position">
         {[25, 50, 75, 100].map((percent) => (
-          <button key={percent} type="button" class="button small" onClick={() => (amount.value = percent === 100 ? size : amountOfPercent(Math.abs(position.size), percent, of))}>{percent} %</button>
+          <button
+            key={percent}
+            type="button"
+            class="button small"
+            onClick={() =>
+              (amount.value = percent === 100 ? size : amountOfPercent(Math.abs(position.size), percent, of))
+            }
+          >
+            {percent} %
+          </button>
         ))}
       </div>
       <label class="field">
@@ -68,10 +98,21 @@ export function CloseDialog({ position, onClose }: Props) {
         </select>
       </label>
       {type.value === "limit" && <Input label="Price" value={price} />}
-      {problem.value !== "" && <p class="problem" role="alert">{problem.value}</p>}
+      {problem.value !== "" && (
+        <p class="problem" role="alert">
+          {problem.value}
+        </p>
+      )}
       <div class="dialog-actions">
-        <button type="button" class="button" onClick={onClose}>Go back</button>
-        <button type="button" class={`button ${direction === "buy" ? "up-button" : "down-button"}`} disabled={isPlacing.value} {...onPress(() => void send())}>
+        <button type="button" class="button" onClick={onClose}>
+          Go back
+        </button>
+        <button
+          type="button"
+          class={`button ${direction === "buy" ? "up-button" : "down-button"}`}
+          disabled={isPlacing.value}
+          {...onPress(() => void send())}
+        >
           {direction === "buy" ? "Buy to close" : "Sell to close"}
         </button>
       </div>
@@ -89,7 +130,12 @@ export function ProtectDialog({ position, onClose }: Props) {
   const direction = isLong ? "sell" : "buy";
   const amount = decimalText(Math.abs(position.size));
   const send = async () => {
-    const wanted = ([["stop_market", stop.peek()], ["take_market", take.peek()]] as const).filter(([, text]) => text.trim() !== "");
+    const wanted = (
+      [
+        ["stop_market", stop.peek()],
+        ["take_market", take.peek()],
+      ] as const
+    ).filter(([, text]) => text.trim() !== "");
     if (wanted.length === 0) return void (problem.value = "Enter a stop, a take, or both.");
     const orders = [];
     for (const [type, text] of wanted) {
@@ -102,21 +148,48 @@ export function ProtectDialog({ position, onClose }: Props) {
     problem.value = "";
     for (const { type, price } of orders) {
       const words = `${type === "stop_market" ? "Stop" : "Take"} at ${price} for ${of.instrument_name}`;
-      const params = { instrument_name: of.instrument_name, amount, type, trigger_price: price, trigger: "mark_price", reduce_only: true };
+      const params = {
+        instrument_name: of.instrument_name,
+        amount,
+        type,
+        trigger_price: price,
+        trigger: "mark_price",
+        reduce_only: true,
+      };
       if (!(await place(direction, params, words))) return;
     }
     onClose();
   };
   return (
     <Dialog title={`Protect ${of.instrument_name}`} onClose={onClose}>
-      <p>{isLong ? "Long" : "Short"} {shown(Math.abs(position.size), decimalsIn(of.instrument_name).amount)} {of.base_currency}, mark {shown(position.mark_price, decimalsIn(of.instrument_name).price)}, estimated liquidation {shown(position.estimated_liquidation_price, decimalsIn(of.instrument_name).price)}</p>
-      <Input label="Stop: close at market when the mark reaches" value={stop} hint={isLong ? "below the mark" : "above the mark"} />
-      <Input label="Take: close at market when the mark reaches" value={take} hint={isLong ? "above the mark" : "below the mark"} />
+      <p>
+        {isLong ? "Long" : "Short"} {shown(Math.abs(position.size), decimalsIn(of.instrument_name).amount)}{" "}
+        {of.base_currency}, mark {shown(position.mark_price, decimalsIn(of.instrument_name).price)}, estimated
+        liquidation {shown(position.estimated_liquidation_price, decimalsIn(of.instrument_name).price)}
+      </p>
+      <Input
+        label="Stop: close at market when the mark reaches"
+        value={stop}
+        hint={isLong ? "below the mark" : "above the mark"}
+      />
+      <Input
+        label="Take: close at market when the mark reaches"
+        value={take}
+        hint={isLong ? "above the mark" : "below the mark"}
+      />
       <p class="dim">Both are reduce-only: when one has closed the position, the other can open nothing.</p>
-      {problem.value !== "" && <p class="problem" role="alert">{problem.value}</p>}
+      {problem.value !== "" && (
+        <p class="problem" role="alert">
+          {problem.value}
+        </p>
+      )}
       <div class="dialog-actions">
-        <button type="button" class="button" onClick={onClose}>Go back</button>
-        <button type="button" class="button primary" disabled={isPlacing.value} {...onPress(() => void send())}>Place</button>
+        <button type="button" class="button" onClick={onClose}>
+          Go back
+        </button>
+        <button type="button" class="button primary" disabled={isPlacing.value} {...onPress(() => void send())}>
+          Place
+        </button>
       </div>
     </Dialog>
   );

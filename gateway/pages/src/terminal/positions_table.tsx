@@ -15,7 +15,8 @@ const protecting = signal<Position | null>(null);
 
 /** Open positions, with the profit that the venue says at each mark. */
 export function Positions() {
-  const find = (position: Position | null) => positions.value.find((one) => one.instrument_name === position?.instrument_name);
+  const find = (position: Position | null) =>
+    positions.value.find((one) => one.instrument_name === position?.instrument_name);
   const toClose = find(closing.value);
   const toProtect = find(protecting.value);
   return (
@@ -38,16 +39,56 @@ const price = (position: Position, value: number | null) => shown(value, decimal
 const tone = (value: number) => (value > 0 ? "up" : value < 0 ? "down" : "");
 
 const COLUMNS: Column<Position>[] = [
-  { head: "Contract", cell: (one) => <button type="button" class="plain" onClick={() => chooseInstrument(one.instrument_name)}>{one.instrument_name}</button> },
+  {
+    head: "Contract",
+    cell: (one) => (
+      <button type="button" class="plain" onClick={() => chooseInstrument(one.instrument_name)}>
+        {one.instrument_name}
+      </button>
+    ),
+  },
   { head: "Size", isNumber: true, cell: (one) => <Size position={one} /> },
   { head: "Entry", isNumber: true, cell: (one) => price(one, one.average_price) },
   { head: "Mark", isNumber: true, cell: (one) => price(one, one.mark_price) },
-  { head: "Liq. price", isNumber: true, hint: "estimated liquidation price", cell: (one) => <span class="warn">{price(one, one.estimated_liquidation_price)}</span> },
-  { head: "Profit (ROE)", isNumber: true, hint: "unrealised profit, and in per cent of the initial margin", cell: (one) => <Profit position={one} /> },
-  { head: "Realised", isNumber: true, cell: (one) => <span class={tone(one.realized_profit_loss)}>{signed(one.realized_profit_loss, 2)}</span> },
-  { head: "Funding", isNumber: true, hint: "funding received less funding paid", cell: (one) => <span class={tone(one.realized_funding)}>{signed(one.realized_funding, 2)}</span> },
-  { head: "Margin", isNumber: true, hint: "initial margin; maintenance margin", cell: (one) => <span title={`maintenance margin ${shown(one.maintenance_margin, 2)}`}>{shown(one.initial_margin, 2)} <span class="dim">{one.margin_mode}</span></span> },
-  { head: "ADL", hint: "place in the queue of automatic deleveraging: five lights are the first", cell: (one) => <Lights lit={one.adl_lights} /> },
+  {
+    head: "Liq. price",
+    isNumber: true,
+    hint: "estimated liquidation price",
+    cell: (one) => <span class="warn">{price(one, one.estimated_liquidation_price)}</span>,
+  },
+  {
+    head: "Profit (ROE)",
+    isNumber: true,
+    hint: "unrealised profit, and in per cent of the initial margin",
+    cell: (one) => <Profit position={one} />,
+  },
+  {
+    head: "Realised / funding",
+    isNumber: true,
+    hint: "realised profit; funding received less funding paid",
+    cell: (one) => (
+      <>
+        <span class={tone(one.realized_profit_loss)}>{signed(one.realized_profit_loss, 2)}</span>
+        <span class="dim"> / </span>
+        <span class={tone(one.realized_funding)}>{signed(one.realized_funding, 2)}</span>
+      </>
+    ),
+  },
+  {
+    head: "Margin",
+    isNumber: true,
+    hint: "initial margin; maintenance margin",
+    cell: (one) => (
+      <span title={`${one.margin_mode}; maintenance margin ${shown(one.maintenance_margin, 2)}`}>
+        {shown(one.initial_margin, 2)}
+      </span>
+    ),
+  },
+  {
+    head: "ADL",
+    hint: "place in the queue of automatic deleveraging: five lights are the first",
+    cell: (one) => <Lights lit={one.adl_lights} />,
+  },
   { head: "", cell: (one) => <Actions position={one} /> },
 ];
 
@@ -76,7 +117,9 @@ const LIGHTS = 5;
 function Lights({ lit }: { lit: number }) {
   return (
     <span class={`lights ${lit >= 4 ? "hot" : ""}`} role="img" aria-label={`${lit} of ${LIGHTS} lights`}>
-      {Array.from({ length: LIGHTS }, (_, index) => <i key={index} class={index < lit ? "lit" : ""} />)}
+      {Array.from({ length: LIGHTS }, (_, index) => (
+        <i key={index} class={index < lit ? "lit" : ""} />
+      ))}
     </span>
   );
 }
@@ -84,9 +127,15 @@ function Lights({ lit }: { lit: number }) {
 function Actions({ position }: { position: Position }) {
   return (
     <span class="row-actions">
-      <button type="button" class="button small" onClick={() => (closing.value = position)}>Close</button>
-      <button type="button" class="button small" {...onPress(() => void reverse(position))}>Reverse</button>
-      <button type="button" class="button small" onClick={() => (protecting.value = position)}>Protect</button>
+      <button type="button" class="button small" onClick={() => (closing.value = position)}>
+        Close
+      </button>
+      <button type="button" class="button small" {...onPress(() => void reverse(position))}>
+        Reverse
+      </button>
+      <button type="button" class="button small" onClick={() => (protecting.value = position)}>
+        Protect
+      </button>
     </span>
   );
 }
@@ -96,7 +145,18 @@ async function reverse(position: Position): Promise<void> {
   const direction = position.size > 0 ? "sell" : "buy";
   const { amount: decimals } = decimalsIn(position.instrument_name);
   const amount = decimalText(Number((Math.abs(position.size) * 2).toFixed(decimals)));
-  const words = `${direction === "buy" ? "Buy" : "Sell"} ${amount} ${position.instrument_name} at market: the position becomes ${direction === "buy" ? "" : MINUS}${shown(Math.abs(position.size), decimals)}`;
-  if (!(await ask({ title: "Reverse position", lines: [words], action: `Reverse to ${plain(direction === "buy" ? "long" : "short")}`, direction }))) return;
+  const words = [
+    `${direction === "buy" ? "Buy" : "Sell"} ${amount} ${position.instrument_name} at market:`,
+    `the position becomes ${direction === "buy" ? "" : MINUS}${shown(Math.abs(position.size), decimals)}`,
+  ].join(" ");
+  if (
+    !(await ask({
+      title: "Reverse position",
+      lines: [words],
+      action: `Reverse to ${plain(direction === "buy" ? "long" : "short")}`,
+      direction,
+    }))
+  )
+    return;
   await place(direction, { instrument_name: position.instrument_name, amount, type: "market" }, words);
 }

@@ -38,22 +38,50 @@ function SignInDialog() {
       <form class="sign-in" onSubmit={submit}>
         <label class="field">
           <span>Key id</span>
-          <input value={key.value} onInput={(event) => (key.value = event.currentTarget.value)} autocomplete="username" spellcheck={false} required />
+          <input
+            value={key.value}
+            onInput={(event) => (key.value = event.currentTarget.value)}
+            autocomplete="username"
+            spellcheck={false}
+            required
+          />
         </label>
         <label class="field">
           <span>Secret</span>
-          <input type="password" value={secret.value} onInput={(event) => (secret.value = event.currentTarget.value)} autocomplete="current-password" required />
+          <input
+            type="password"
+            value={secret.value}
+            onInput={(event) => (secret.value = event.currentTarget.value)}
+            autocomplete="current-password"
+            required
+          />
         </label>
-        {refused.value !== "" && <p class="problem" role="alert">{refused.value}</p>}
+        {refused.value !== "" && (
+          <p class="problem" role="alert">
+            {refused.value}
+          </p>
+        )}
         <div class="dialog-actions">
-          <button class="button primary" disabled={isBusy.value}>Sign in</button>
+          <button class="button primary" disabled={isBusy.value}>
+            Sign in
+          </button>
         </div>
       </form>
       {others.length > 0 && (
         <div>
           <h3>Other keys of this tab</h3>
           {others.map((one) => (
-            <button key={one.key} type="button" class="button wide" onClick={() => { useKey(one); close(); }}>{one.key}</button>
+            <button
+              key={one.key}
+              type="button"
+              class="button wide"
+              onClick={() => {
+                useKey(one);
+                close();
+              }}
+            >
+              {one.key}
+            </button>
           ))}
         </div>
       )}

@@ -4,7 +4,15 @@ import { computed, signal } from "@preact/signals";
 import { decimalsOf } from "../shared/numbers";
 import { Venue } from "../shared/venue";
 import type {
-  Instrument, Liquidation, Notice, Order, Portfolio, Position, Ticker, Trade, UserTrade,
+  Instrument,
+  Liquidation,
+  Notice,
+  Order,
+  Portfolio,
+  Position,
+  Ticker,
+  Trade,
+  UserTrade,
 } from "../shared/venue_types";
 import { NO_BOOK } from "./order_book";
 

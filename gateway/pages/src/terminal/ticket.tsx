@@ -24,7 +24,11 @@ export function Ticket() {
   const { type } = form.value;
   const kind: Kind = type === "limit" || type === "market" ? type : "conditional";
   const choose = (chosen: Kind) => fill({ type: chosen === "conditional" ? "stop_market" : chosen });
-  const tabs = [{ name: "limit", title: "Limit" }, { name: "market", title: "Market" }, { name: "conditional", title: "Conditional" }] as const;
+  const tabs = [
+    { name: "limit", title: "Limit" },
+    { name: "market", title: "Market" },
+    { name: "conditional", title: "Conditional" },
+  ] as const;
   return (
     <section class="panel ticket" aria-label="order ticket">
       <Tabs label="order type" tabs={[...tabs]} chosen={kind} onChoose={choose} />
@@ -34,8 +38,12 @@ export function Ticket() {
         <AmountField of={of} />
         <Options type={type} of={of} />
         <Free of={of} />
-        {isLoggedIn.value ? <SideButtons of={of} /> : (
-          <button type="button" class="button primary wide" onClick={() => (isSigningIn.value = true)}>Sign in to trade</button>
+        {isLoggedIn.value ? (
+          <SideButtons of={of} />
+        ) : (
+          <button type="button" class="button primary wide" onClick={() => (isSigningIn.value = true)}>
+            Sign in to trade
+          </button>
         )}
         {hasPreview.value && <PreviewFigures previews={previews.value} of={of} />}
       </form>
@@ -44,7 +52,8 @@ export function Ticket() {
 }
 
 interface FieldProps {
-  field: keyof TicketForm & ("amount" | "price" | "triggerPrice" | "triggerOffset" | "displayAmount" | "expiresAt" | "label");
+  field: keyof TicketForm &
+    ("amount" | "price" | "triggerPrice" | "triggerOffset" | "displayAmount" | "expiresAt" | "label");
   label: string;
   unit?: string;
   hint?: string;
@@ -71,24 +80,47 @@ function Field({ field, label, unit, hint, type }: FieldProps) {
           placeholder={hint}
           aria-invalid={problem !== undefined}
           aria-describedby={problem === undefined ? undefined : `problem-${field}`}
-          onInput={(event) => fill(field === "amount" ? { amount: event.currentTarget.value, percent: 0 } : { [field]: event.currentTarget.value })}
+          onInput={(event) =>
+            fill(
+              field === "amount"
+                ? { amount: event.currentTarget.value, percent: 0 }
+                : { [field]: event.currentTarget.value },
+            )
+          }
         />
       </label>
-      {unit !== undefined && <span class="unit dim" aria-hidden="true">{unit}</span>}
-      {problem !== undefined && <p class="problem" id={`problem-${field}`} role="alert">{problem.text}</p>}
+      {unit !== undefined && (
+        <span class="unit dim" aria-hidden="true">
+          {unit}
+        </span>
+      )}
+      {problem !== undefined && (
+        <p class="problem" id={`problem-${field}`} role="alert">
+          {problem.text}
+        </p>
+      )}
     </div>
   );
 }
 
 function PriceField({ of }: { of: Instrument }) {
   const now = ticker.value;
-  const choices: [string, number | null | undefined][] = [["Bid", now?.best_bid_price], ["Ask", now?.best_ask_price]];
+  const choices: [string, number | null | undefined][] = [
+    ["Bid", now?.best_bid_price],
+    ["Ask", now?.best_ask_price],
+  ];
   return (
     <>
       <Field field="price" label="Price" unit={of.quote_currency} />
       <div class="choices" role="group" aria-label="price from the book">
         {choices.map(([name, price]) => (
-          <button key={name} type="button" class="button small" disabled={!price} onClick={() => price && fill({ price: decimalText(price) })}>
+          <button
+            key={name}
+            type="button"
+            class="button small"
+            disabled={!price}
+            onClick={() => price && fill({ price: decimalText(price) })}
+          >
             {name}
           </button>
         ))}
@@ -108,7 +140,10 @@ function AmountField({ of }: { of: Instrument }) {
         <Field field="amount" label="Amount" hint={percent > 0 ? `${percent} % of what is free` : undefined} />
         <label class="field unit-choice">
           <span>Unit</span>
-          <select value={unit} onChange={(event) => fill({ unit: event.currentTarget.value as TicketForm["unit"], amount: "" })}>
+          <select
+            value={unit}
+            onChange={(event) => fill({ unit: event.currentTarget.value as TicketForm["unit"], amount: "" })}
+          >
             <option value="base">{of.base_currency}</option>
             <option value="quote">{of.quote_currency}</option>
           </select>
@@ -118,7 +153,13 @@ function AmountField({ of }: { of: Instrument }) {
       {hasPreview.value && isLoggedIn.value && (
         <div class="choices" role="group" aria-label="per cent of what is free">
           {PERCENTS.map((one) => (
-            <button key={one} type="button" class="button small" aria-pressed={percent === one} onClick={() => fill({ percent: percent === one ? 0 : one, amount: "" })}>
+            <button
+              key={one}
+              type="button"
+              class="button small"
+              aria-pressed={percent === one}
+              onClick={() => fill({ percent: percent === one ? 0 : one, amount: "" })}
+            >
               {one} %
             </button>
           ))}
@@ -137,28 +178,51 @@ function Condition() {
         <label class="field">
           <span>Condition</span>
           <select value={type} onChange={(event) => fill({ type: event.currentTarget.value as OrderType })}>
-            {types.map((one) => <option key={one} value={one}>{title(one)}</option>)}
+            {types.map((one) => (
+              <option key={one} value={one}>
+                {title(one)}
+              </option>
+            ))}
           </select>
         </label>
         <label class="field">
           <span>Triggered by</span>
-          <select value={trigger} onChange={(event) => fill({ trigger: event.currentTarget.value as TicketForm["trigger"] })}>
+          <select
+            value={trigger}
+            onChange={(event) => fill({ trigger: event.currentTarget.value as TicketForm["trigger"] })}
+          >
             <option value="mark_price">Mark price</option>
             <option value="index_price">Index price</option>
             <option value="last_price">Last price</option>
           </select>
         </label>
       </div>
-      {hasTriggerPrice(type) && <Field field="triggerPrice" label="Trigger price" unit={instrument.value?.quote_currency} />}
-      {isTrailing(type) && <Field field="triggerOffset" label="Trailing distance" unit={instrument.value?.quote_currency} />}
+      {hasTriggerPrice(type) && (
+        <Field field="triggerPrice" label="Trigger price" unit={instrument.value?.quote_currency} />
+      )}
+      {isTrailing(type) && (
+        <Field field="triggerOffset" label="Trailing distance" unit={instrument.value?.quote_currency} />
+      )}
     </>
   );
 }
 
-function Check({ field, label, hint }: { field: "postOnly" | "rejectPostOnly" | "reduceOnly"; label: string; hint: string }) {
+function Check({
+  field,
+  label,
+  hint,
+}: {
+  field: "postOnly" | "rejectPostOnly" | "reduceOnly";
+  label: string;
+  hint: string;
+}) {
   return (
     <label class="check" title={hint}>
-      <input type="checkbox" checked={form.value[field]} onChange={(event) => fill({ [field]: event.currentTarget.checked })} />
+      <input
+        type="checkbox"
+        checked={form.value[field]}
+        onChange={(event) => fill({ [field]: event.currentTarget.checked })}
+      />
       {label}
     </label>
   );
@@ -170,8 +234,20 @@ function Options({ type, of }: { type: OrderType; of: Instrument }) {
   return (
     <>
       <div class="checks">
-        {hasPrice(type) && <Check field="postOnly" label="Post-only" hint="It never takes: where it would trade at once its price is moved" />}
-        {hasPrice(type) && postOnly && <Check field="rejectPostOnly" label="or refuse" hint="Refuse it where it would trade at once, instead of moving its price" />}
+        {hasPrice(type) && (
+          <Check
+            field="postOnly"
+            label="Post-only"
+            hint="It never takes: where it would trade at once its price is moved"
+          />
+        )}
+        {hasPrice(type) && postOnly && (
+          <Check
+            field="rejectPostOnly"
+            label="or refuse"
+            hint="Refuse it where it would trade at once, instead of moving its price"
+          />
+        )}
         <Check field="reduceOnly" label="Reduce-only" hint="It only makes a position smaller" />
       </div>
       <button type="button" class="plain dim" aria-expanded={more.value} onClick={() => (more.value = !more.value)}>
@@ -182,7 +258,10 @@ function Options({ type, of }: { type: OrderType; of: Instrument }) {
           {(hasPrice(type) || isConditional(type)) && (
             <label class="field">
               <span>Time in force</span>
-              <select value={timeInForce} onChange={(event) => fill({ timeInForce: event.currentTarget.value as TicketForm["timeInForce"] })}>
+              <select
+                value={timeInForce}
+                onChange={(event) => fill({ timeInForce: event.currentTarget.value as TicketForm["timeInForce"] })}
+              >
                 <option value="good_til_cancelled">Good till cancelled (GTC)</option>
                 <option value="good_til_day">Good till 00:00 UTC</option>
                 <option value="good_til_time">Good till a time (GTD)</option>
@@ -191,8 +270,12 @@ function Options({ type, of }: { type: OrderType; of: Instrument }) {
               </select>
             </label>
           )}
-          {timeInForce === "good_til_time" && <Field field="expiresAt" label="Ends at (your time)" type="datetime-local" />}
-          {hasPrice(type) && <Field field="displayAmount" label="Shown amount (iceberg)" unit={of.base_currency} hint="all of it" />}
+          {timeInForce === "good_til_time" && (
+            <Field field="expiresAt" label="Ends at (your time)" type="datetime-local" />
+          )}
+          {hasPrice(type) && (
+            <Field field="displayAmount" label="Shown amount (iceberg)" unit={of.base_currency} hint="all of it" />
+          )}
           <label class="field">
             <span>Against own orders</span>
             <select value={stp} onChange={(event) => fill({ stp: event.currentTarget.value as TicketForm["stp"] })}>
@@ -206,7 +289,11 @@ function Options({ type, of }: { type: OrderType; of: Instrument }) {
         </div>
       )}
       <label class="check">
-        <input type="checkbox" checked={asksFirst.value} onChange={(event) => (asksFirst.value = event.currentTarget.checked)} />
+        <input
+          type="checkbox"
+          checked={asksFirst.value}
+          onChange={(event) => (asksFirst.value = event.currentTarget.checked)}
+        />
         Ask before each order
       </label>
     </>
@@ -217,7 +304,9 @@ function Free({ of }: { of: Instrument }) {
   if (!isLoggedIn.value) return null;
   return (
     <div class="free">
-      <span><span class="dim">Free</span> {shown(portfolio.value?.available_funds, 2)} {of.settlement_currency}</span>
+      <span>
+        <span class="dim">Free</span> {shown(portfolio.value?.available_funds, 2)} {of.settlement_currency}
+      </span>
       <LeverageButton of={of} />
     </div>
   );
@@ -225,13 +314,29 @@ function Free({ of }: { of: Instrument }) {
 
 function SideButtons({ of }: { of: Instrument }) {
   const button = (direction: Direction) => {
-    const amount = form.value.percent > 0 && largest.value[direction] !== null ? orderFor(direction, of).params.amount : undefined;
+    const amount =
+      form.value.percent > 0 && largest.value[direction] !== null ? orderFor(direction, of).params.amount : undefined;
     return (
-      <button type="button" class={`button ${direction === "buy" ? "up-button" : "down-button"}`} disabled={isPlacing.value} {...onPress(() => void press(direction))}>
+      <button
+        type="button"
+        class={`button ${direction === "buy" ? "up-button" : "down-button"}`}
+        disabled={isPlacing.value}
+        {...onPress(() => void press(direction))}
+      >
         {direction === "buy" ? "Buy" : "Sell"}
-        {amount !== undefined && <small> {String(amount)} {of.base_currency}</small>}
+        {amount !== undefined && (
+          <small>
+            {" "}
+            {String(amount)} {of.base_currency}
+          </small>
+        )}
       </button>
     );
   };
-  return <div class="sides">{button("buy")}{button("sell")}</div>;
+  return (
+    <div class="sides">
+      {button("buy")}
+      {button("sell")}
+    </div>
+  );
 }

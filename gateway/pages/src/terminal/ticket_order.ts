@@ -5,7 +5,13 @@ import type { Direction, Instrument } from "../shared/venue_types";
 /** What a trader has written in the ticket, and the order that this means. */
 
 export const ORDER_TYPES = [
-  "limit", "market", "stop_market", "stop_limit", "take_market", "take_limit", "trailing_stop",
+  "limit",
+  "market",
+  "stop_market",
+  "stop_limit",
+  "take_market",
+  "take_limit",
+  "trailing_stop",
 ] as const;
 export type OrderType = (typeof ORDER_TYPES)[number];
 
@@ -31,9 +37,22 @@ export interface TicketForm {
 }
 
 export const EMPTY_FORM: TicketForm = {
-  type: "limit", amount: "", unit: "base", percent: 0, price: "", triggerPrice: "", triggerOffset: "",
-  trigger: "mark_price", timeInForce: "good_til_cancelled", expiresAt: "", postOnly: false, rejectPostOnly: false,
-  reduceOnly: false, displayAmount: "", stp: "cancel_maker", label: "",
+  type: "limit",
+  amount: "",
+  unit: "base",
+  percent: 0,
+  price: "",
+  triggerPrice: "",
+  triggerOffset: "",
+  trigger: "mark_price",
+  timeInForce: "good_til_cancelled",
+  expiresAt: "",
+  postOnly: false,
+  rejectPostOnly: false,
+  reduceOnly: false,
+  displayAmount: "",
+  stp: "cancel_maker",
+  label: "",
 };
 
 export interface Problem {
@@ -53,7 +72,12 @@ export const isTrailing = (type: OrderType) => type === "trailing_stop";
 export const isConditional = (type: OrderType) => hasTriggerPrice(type) || isTrailing(type);
 
 /** The order that a form means. `markPrice` turns a value into an amount where the order has no price. */
-export function orderOf(form: TicketForm, instrument: Instrument, markPrice: number | null, percentAmount = ""): TicketOrder {
+export function orderOf(
+  form: TicketForm,
+  instrument: Instrument,
+  markPrice: number | null,
+  percentAmount = "",
+): TicketOrder {
   const problems: Problem[] = [];
   const params: Params = { instrument_name: instrument.instrument_name, type: form.type };
   const price = hasPrice(form.type) ? priceIn(form, "price", "price", instrument, problems) : null;
@@ -67,7 +91,13 @@ export function orderOf(form: TicketForm, instrument: Instrument, markPrice: num
     if (offset !== null) params.trigger_offset = offset;
   }
   if (isConditional(form.type)) params.trigger = form.trigger;
-  const at = price ?? (typeof params.trigger_price === "string" ? params.trigger_price : markPrice === null ? null : decimalText(markPrice));
+  const at =
+    price ??
+    (typeof params.trigger_price === "string"
+      ? params.trigger_price
+      : markPrice === null
+        ? null
+        : decimalText(markPrice));
   const amount = form.percent > 0 ? percentAmount : amountIn(form, instrument, at, problems);
   if (amount) params.amount = amount;
   addTimes(form, params, problems);
@@ -76,12 +106,19 @@ export function orderOf(form: TicketForm, instrument: Instrument, markPrice: num
 }
 
 function priceIn(
-  form: TicketForm, field: "price" | "triggerPrice" | "triggerOffset", name: string, instrument: Instrument, problems: Problem[],
+  form: TicketForm,
+  field: "price" | "triggerPrice" | "triggerOffset",
+  name: string,
+  instrument: Instrument,
+  problems: Problem[],
 ): string | null {
   const price = written(form[field]);
   const tick = decimalText(instrument.tick_size);
   if (price === null || price === "0") {
-    problems.push({ field, text: form[field] === "" ? `Enter the ${name}.` : `The ${name} must be a number above zero.` });
+    problems.push({
+      field,
+      text: form[field] === "" ? `Enter the ${name}.` : `The ${name} must be a number above zero.`,
+    });
     return null;
   }
   if (!isOnStep(price, instrument.tick_size)) {
@@ -95,7 +132,10 @@ function priceIn(
 function amountIn(form: TicketForm, instrument: Instrument, price: string | null, problems: Problem[]): string | null {
   const entered = written(form.amount);
   if (entered === null || entered === "0") {
-    problems.push({ field: "amount", text: form.amount === "" ? "Enter an amount." : "The amount must be a number above zero." });
+    problems.push({
+      field: "amount",
+      text: form.amount === "" ? "Enter an amount." : "The amount must be a number above zero.",
+    });
     return null;
   }
   const step = decimalText(instrument.amount_step);
@@ -112,7 +152,10 @@ function amountIn(form: TicketForm, instrument: Instrument, price: string | null
     return null;
   }
   if (!isOnStep(amount, instrument.amount_step)) {
-    problems.push({ field: "amount", text: `The amount must be a multiple of ${step}; below it is ${onStep(amount, instrument.amount_step, "down")}.` });
+    problems.push({
+      field: "amount",
+      text: `The amount must be a multiple of ${step}; below it is ${onStep(amount, instrument.amount_step, "down")}.`,
+    });
     return null;
   }
   return amount;
@@ -153,7 +196,10 @@ function addFlags(form: TicketForm, instrument: Instrument, params: Params, prob
   if (form.displayAmount === "" || !hasPrice(form.type)) return;
   const display = written(form.displayAmount);
   if (display === null || display === "0" || !isOnStep(display, instrument.amount_step)) {
-    problems.push({ field: "displayAmount", text: `The shown amount must be a multiple of ${decimalText(instrument.amount_step)}.` });
+    problems.push({
+      field: "displayAmount",
+      text: `The shown amount must be a multiple of ${decimalText(instrument.amount_step)}.`,
+    });
   } else params.display_amount = display;
 }
 
@@ -165,8 +211,10 @@ export function orderWords(direction: Direction, params: Params, instrument: Ins
   const parts = [`${side} ${params.amount} ${instrument.base_currency}`];
   if (params.price !== undefined) parts[0] += ` at ${at(params.price)}`;
   else if (params.type === "market") parts[0] += " at market";
-  if (params.trigger_price !== undefined) parts.push(`when the ${String(params.trigger).replace("_price", "")} reaches ${at(params.trigger_price)}`);
-  if (params.trigger_offset !== undefined) parts.push(`trailing the ${String(params.trigger).replace("_price", "")} by ${at(params.trigger_offset)}`);
+  if (params.trigger_price !== undefined)
+    parts.push(`when the ${String(params.trigger).replace("_price", "")} reaches ${at(params.trigger_price)}`);
+  if (params.trigger_offset !== undefined)
+    parts.push(`trailing the ${String(params.trigger).replace("_price", "")} by ${at(params.trigger_offset)}`);
   if (params.post_only) parts.push("post-only");
   if (params.reduce_only) parts.push("reduce-only");
   if (params.display_amount !== undefined) parts.push(`${params.display_amount} shown`);

@@ -7,8 +7,18 @@ import { ask } from "./confirmation";
 import { previewOf, type Preview } from "./preview";
 import { PreviewFigures } from "./preview_figures";
 import { amountUnit, asksFirst } from "./settings";
+import { isSigningIn } from "./sign_in";
 import { instrument, instrumentName, isLoggedIn, ticker, venue } from "./state";
-import { amountOfPercent, EMPTY_FORM, hasPrice, orderOf, orderWords, type Problem, type TicketForm, type TicketOrder } from "./ticket_order";
+import {
+  amountOfPercent,
+  EMPTY_FORM,
+  hasPrice,
+  orderOf,
+  orderWords,
+  type Problem,
+  type TicketForm,
+  type TicketOrder,
+} from "./ticket_order";
 
 /** The order ticket while it is filled in. */
 
@@ -53,7 +63,8 @@ export function orderFor(direction: Direction, of: Instrument): TicketOrder {
 /** One press of a side's button: at most one order, after a question if the user wants that. */
 export async function press(direction: Direction, asksAnyway = false): Promise<void> {
   const of = instrument.peek();
-  if (of === null) return;
+  if (!isLoggedIn.peek()) isSigningIn.value = true;
+  if (of === null || !isLoggedIn.peek()) return;
   const { params, problems: found } = orderFor(direction, of);
   if (found.length === 0 && (params.amount === undefined || params.amount === "0")) {
     found.push({ field: "amount", text: `There is nothing free to ${direction} with.` });
@@ -64,7 +75,10 @@ export async function press(direction: Direction, asksAnyway = false): Promise<v
   if (asksAnyway || asksFirst.peek()) {
     const preview = await previewOf(direction, params);
     const isMeant = await ask({
-      title: "Confirm order", lines: [words], action: "Place order", direction,
+      title: "Confirm order",
+      lines: [words],
+      action: "Place order",
+      direction,
       more: preview === null ? null : PreviewFigures({ previews: { [direction]: preview }, of }),
     });
     if (!isMeant) return;
@@ -91,7 +105,12 @@ async function refresh(): Promise<void> {
 }
 
 async function largestFor(direction: Direction, of: Instrument): Promise<number | null> {
-  const { params, problems: found } = orderOf(form.peek(), of, ticker.peek()?.mark_price ?? null, decimalText(of.min_trade_amount));
+  const { params, problems: found } = orderOf(
+    form.peek(),
+    of,
+    ticker.peek()?.mark_price ?? null,
+    decimalText(of.min_trade_amount),
+  );
   if (found.length > 0) return null;
   return (await previewOf(direction, params, true))?.max_amount ?? null;
 }
@@ -121,7 +140,16 @@ export function beginTicket(): void {
   let last = "";
   effect(() => {
     const name = instrumentName.value;
-    if (last !== "" && name !== last) form.value = { ...form.peek(), amount: "", percent: 0, price: "", triggerPrice: "", triggerOffset: "", displayAmount: "" };
+    if (last !== "" && name !== last)
+      form.value = {
+        ...form.peek(),
+        amount: "",
+        percent: 0,
+        price: "",
+        triggerPrice: "",
+        triggerOffset: "",
+        displayAmount: "",
+      };
     last = name;
   });
 }
@@ -139,7 +167,8 @@ export async function loadLeverage(name: string): Promise<void> {
 /** The value of the form's amount, or the amount of its value, for who reads along. */
 export function otherUnit(of: Instrument): string {
   const { params, problems: found } = orderOf(form.value, of, ticker.value?.mark_price ?? null);
-  if (form.value.percent > 0 || params.amount === undefined || found.some((problem) => problem.field === "amount")) return "";
+  if (form.value.percent > 0 || params.amount === undefined || found.some((problem) => problem.field === "amount"))
+    return "";
   if (form.value.unit === "quote") return `${params.amount} ${of.base_currency}`;
   const value = previews.value.buy?.order_value ?? previews.value.sell?.order_value;
   return value === undefined ? "" : `${shown(value, 2)} ${of.quote_currency}`;

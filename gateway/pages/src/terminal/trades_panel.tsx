@@ -18,7 +18,10 @@ export function TradesPanel() {
       <div class="panel-head">
         <Tabs
           label="trades"
-          tabs={[{ name: "trades", title: "Trades" }, { name: "liquidations", title: "Liquidations", count: liquidations.value.length }]}
+          tabs={[
+            { name: "trades", title: "Trades" },
+            { name: "liquidations", title: "Liquidations", count: liquidations.value.length },
+          ]}
           chosen={chosen.value}
           onChoose={(name) => (chosen.value = name)}
         />
@@ -34,14 +37,15 @@ export function TradesPanel() {
 function Filter({ of }: { of: Instrument }) {
   return (
     <label class="filter">
-      <span class="dim">from</span>
       <input
         class="input small-input"
         aria-label={`smallest amount in ${of.base_currency}`}
         inputMode="decimal"
-        placeholder="all"
+        placeholder="min"
         value={smallestTrade.value[of.instrument_name] ?? ""}
-        onInput={(event) => (smallestTrade.value = { ...smallestTrade.value, [of.instrument_name]: event.currentTarget.value })}
+        onInput={(event) =>
+          (smallestTrade.value = { ...smallestTrade.value, [of.instrument_name]: event.currentTarget.value })
+        }
       />
     </label>
   );
@@ -53,13 +57,27 @@ function Trades({ of }: { of: Instrument }) {
   if (rows.length === 0) return <p class="empty">{least > 0 ? "No trade of this amount lately." : "No trade yet."}</p>;
   return (
     <table class="tape" aria-label="latest trades">
-      <thead><tr><th scope="col">Price</th><th scope="col" class="number">Amount</th><th scope="col" class="number">Time</th></tr></thead>
+      <thead>
+        <tr>
+          <th scope="col">Price</th>
+          <th scope="col" class="number">
+            Amount
+          </th>
+          <th scope="col" class="number">
+            Time
+          </th>
+        </tr>
+      </thead>
       <tbody>
         {rows.map((trade) => (
           <tr key={trade.trade_seq}>
-            <td><Side direction={trade.direction} text={shown(trade.price, decimalsOf(of.tick_size))} /></td>
+            <td>
+              <Side direction={trade.direction} text={shown(trade.price, decimalsOf(of.tick_size))} />
+            </td>
             <td class="number">{shown(trade.amount, decimalsOf(of.amount_step))}</td>
-            <td class="number dim"><Time ms={trade.timestamp} /></td>
+            <td class="number dim">
+              <Time ms={trade.timestamp} />
+            </td>
           </tr>
         ))}
       </tbody>
@@ -71,13 +89,33 @@ function Liquidations({ of }: { of: Instrument }) {
   if (liquidations.value.length === 0) return <p class="empty">No liquidation since this page was opened.</p>;
   return (
     <table class="tape" aria-label="latest liquidations">
-      <thead><tr><th scope="col">Price</th><th scope="col" class="number">Closed</th><th scope="col" class="number">Time</th></tr></thead>
+      <thead>
+        <tr>
+          <th scope="col">Price</th>
+          <th scope="col" class="number">
+            Closed
+          </th>
+          <th scope="col" class="number">
+            Time
+          </th>
+        </tr>
+      </thead>
       <tbody>
         {liquidations.value.map((closed) => (
-          <tr key={`${closed.timestamp}/${closed.price}/${closed.amount}`} title={`${closed.type}: a ${closed.direction === "sell" ? "long" : "short"} position was closed`}>
-            <td><Side direction={closed.direction} text={shown(closed.price, decimalsOf(of.tick_size))} /></td>
-            <td class="number">{shown(closed.amount, decimalsOf(of.amount_step))}{closed.type === "deleveraging" ? " ADL" : ""}</td>
-            <td class="number dim"><Time ms={closed.timestamp} /></td>
+          <tr
+            key={`${closed.timestamp}/${closed.price}/${closed.amount}`}
+            title={`${closed.type}: a ${closed.direction === "sell" ? "long" : "short"} position was closed`}
+          >
+            <td>
+              <Side direction={closed.direction} text={shown(closed.price, decimalsOf(of.tick_size))} />
+            </td>
+            <td class="number">
+              {shown(closed.amount, decimalsOf(of.amount_step))}
+              {closed.type === "deleveraging" ? " ADL" : ""}
+            </td>
+            <td class="number dim">
+              <Time ms={closed.timestamp} />
+            </td>
           </tr>
         ))}
       </tbody>
@@ -90,7 +128,9 @@ export function Side({ direction, text }: { direction: Direction; text: string }
   const isBuy = direction === "buy";
   return (
     <span class={isBuy ? "up" : "down"}>
-      <span class="arrow" aria-label={isBuy ? "buy" : "sell"}>{isBuy ? "▲" : "▼"}</span>
+      <span class="arrow" aria-label={isBuy ? "buy" : "sell"}>
+        {isBuy ? "▲" : "▼"}
+      </span>
       {text}
     </span>
   );

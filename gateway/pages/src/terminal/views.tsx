@@ -7,7 +7,11 @@ export type View = (typeof VIEWS)[number];
 export const view = signal<View>("chart");
 
 const TITLES: Record<View, [sign: string, title: string]> = {
-  chart: ["◰", "Chart"], book: ["☰", "Book"], trade: ["⇅", "Trade"], own: ["▤", "Positions"], account: ["◉", "Account"],
+  chart: ["◰", "Chart"],
+  book: ["☰", "Book"],
+  trade: ["⇅", "Trade"],
+  own: ["▤", "Positions"],
+  account: ["◉", "Account"],
 };
 
 export function showView(name: View): void {
@@ -20,9 +24,15 @@ export function ViewBar() {
   return (
     <nav class="view-bar" aria-label="parts">
       {VIEWS.map((name) => (
-        <button key={name} type="button" aria-current={view.value === name ? "page" : undefined} onClick={() => showView(name)}>
+        <button
+          key={name}
+          type="button"
+          aria-current={view.value === name ? "page" : undefined}
+          onClick={() => showView(name)}
+        >
           <span aria-hidden="true">{TITLES[name][0]}</span>
-          {TITLES[name][1]}{name === "own" && held > 0 ? ` (${held})` : ""}
+          {TITLES[name][1]}
+          {name === "own" && held > 0 ? ` (${held})` : ""}
         </button>
       ))}
     </nav>

@@ -7,9 +7,11 @@ import { reasons } from "./state";
 
 /** What went wrong and what to do about it, for a person. */
 export function refusalWords(error: unknown): { text: string; remedy: string } {
-  if (!(error instanceof VenueError)) return { text: error instanceof Error ? error.message : String(error), remedy: "" };
+  if (!(error instanceof VenueError))
+    return { text: error instanceof Error ? error.message : String(error), remedy: "" };
   const known = reasons.value.get(error.reason.split(":")[0] ?? "");
-  const text = known !== undefined && !error.message.includes(known.meaning) ? `${known.meaning} ${error.message}` : error.message;
+  const text =
+    known !== undefined && !error.message.includes(known.meaning) ? `${known.meaning} ${error.message}` : error.message;
   const remedy = error.remedy || known?.remedy || "";
   return { text, remedy: text.includes(remedy) ? "" : remedy };
 }

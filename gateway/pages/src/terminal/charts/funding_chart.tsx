@@ -145,12 +145,26 @@ function FundingFigures({ rows, pointedAt, ticker }: FiguresProps) {
   );
 }
 
+/** Rates are told from zero on, above and below it. */
+function fromZero(_: uPlot, lowest: number | null, highest: number | null): uPlot.Range.MinMax {
+  const low = Math.min(lowest ?? 0, 0);
+  const high = Math.max(highest ?? 0, 0);
+  return low === high ? [-0.01, 0.01] : [low * 1.1, high * 1.1];
+}
+
+/** The first and the last bar are seen whole. */
+function withHalfBars(self: uPlot, first: number, last: number): uPlot.Range.MinMax {
+  const times = self.data[0];
+  const half = times.length > 1 ? (times[1]! - times[0]!) / 2 : 1800;
+  return [first - half, last + half];
+}
+
 function fundingOptions(colours: Colours, point: (self: uPlot) => void): Omit<uPlot.Options, "width" | "height"> {
   const perCent = (_: uPlot, ticks: number[]): string[] => ticks.map((tick) => `${Number(tick.toFixed(5))} %`);
   return {
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false } },
-    scales: { sum: {} },
+    scales: { x: { range: withHalfBars }, y: { range: fromZero }, sum: { range: fromZero } },
     series: [
       {},
       {

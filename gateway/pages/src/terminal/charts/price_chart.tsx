@@ -197,14 +197,14 @@ function Value({ name, value, kind = "" }: { name: string; value: string; kind?:
   );
 }
 
-/** Put each label where its line is; one whose line is out of sight is hidden. */
+/** Put each label where its line is. One whose line is out of sight, or not drawn yet, is hidden. */
 function placeTags(host: HTMLElement, view: PriceView, lines: MovableLines): void {
   const height = view.height;
   for (const tag of host.querySelectorAll<HTMLElement>("[data-line]")) {
     const drawn = lines.find(tag.dataset.line!);
     const y = drawn ? view.yOf(drawn.price) : null;
     const isInside = y !== null && y >= 0 && y <= height;
-    tag.classList.toggle("outside", !isInside);
+    tag.toggleAttribute("data-placed", isInside);
     if (isInside) tag.style.transform = `translateY(${y}px) translateY(-50%)`;
   }
 }

@@ -48,6 +48,7 @@ export class PricePicture implements Drawing, ViewEvents {
   private isEnded = false;
   private readonly pointSoon = oncePerFrame(() => this.point());
   private readonly drawFillsSoon = oncePerFrame(() => this.drawFills());
+  private readonly drawLevelsSoon = oncePerFrame(() => this.drawLevels());
   private readonly stops: (() => void)[] = [];
 
   constructor(
@@ -55,7 +56,7 @@ export class PricePicture implements Drawing, ViewEvents {
     private readonly sources: PictureSources,
     private readonly placeTags: (view: PriceView) => void,
   ) {
-    const { venue, instrument, resolution, ticker, fills } = sources;
+    const { venue, instrument, resolution, ticker, fills, layers, position, lines } = sources;
     this.colours = coloursAt(container);
     this.view = new PriceView(container, instrument.tick_size, this.colours, this);
     this.data = new PriceData(venue, instrument.instrument_name, resolution, this);
@@ -68,7 +69,10 @@ export class PricePicture implements Drawing, ViewEvents {
         this.drawFillsSoon();
       }),
       effect(() => this.showLayers()),
-      effect(() => this.drawLevels()),
+      effect(() => {
+        void [layers.value, position.value, lines.drawn.value];
+        this.drawLevelsSoon();
+      }),
     );
   }
 
@@ -157,9 +161,10 @@ export class PricePicture implements Drawing, ViewEvents {
   }
 
   private drawLevels(): void {
-    const layers = this.sources.layers.value;
-    const position = this.sources.position.value;
-    const lines = this.sources.lines.drawn.value;
+    if (this.isEnded) return;
+    const layers = this.sources.layers.peek();
+    const position = this.sources.position.peek();
+    const lines = this.sources.lines.drawn.peek();
     const levels = layers.has("orders") ? lines.map((drawn) => this.levelOf(drawn)) : [];
     if (layers.has("position") && position) levels.push(...this.levelsOf(position));
     this.view.setLevels(levels);
