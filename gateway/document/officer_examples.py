@@ -117,6 +117,8 @@ ADMIN_EXAMPLES: dict[str, dict[str, Any]] = {
     "venue/admin/list_risks": {"count": 10},
     "venue/admin/list_forced_trades": {"count": 10},
     "venue/admin/explain_account": {"account": "sample"},
+    "venue/admin/list_orders": {"account": "sample", "count": 1},
+    "venue/admin/explain_order": {"number": 77},
     "venue/admin/list_clients": {"count": 1},
     "venue/admin/list_affiliates": {},
     "venue/admin/list_alerts": {"state": "all", "count": 10},

@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.codes import NIL
 from gateway.document.sample_rows import BTC, NOW, own_trade
-from gateway.sessions.operation import OpenSession, Operation
+from gateway.sessions.operation import OpenSession, Operation, Story
 from gateway.surveillance.activity import Alert, Evidence
 from gateway.surveillance.store import AlertStore
 from gateway.wire.views import ForcedTradeView, RiskView, Span
@@ -44,6 +44,9 @@ def sample_operation(alerts: Path, sessions: Callable[[], Iterable[Any]]) -> Ope
     return Operation(
         SampleViews(),
         lambda: AlertStore(alerts),
+        lambda by, number: Story(
+            "done", [{"record": {"seq": 90, "command": "NEW", "outcome": "accepted"}, "ladder": []}]
+        ),
         lambda: [OpenSession("operations", session, False, 0) for session in sessions()],
         lambda number, why: True,
     )

@@ -477,6 +477,8 @@ _OPERATING: dict[str, tuple[type[Struct], str, str]] = {
     "venue/admin/list_risks": (operating.ListRisks, "[Risk]", "Accounts with positions, nearest to liquidation first"),
     "venue/admin/list_forced_trades": (operating.ListForcedTrades, "[ForcedTrade]", "Liquidations and deleveraging"),
     "venue/admin/explain_account": (operating.ExplainAccount, "AccountExplained", "An account's margin and admission"),
+    "venue/admin/list_orders": (operating.ListOrders, "[Order]", "An account's orders, open ones first"),
+    "venue/admin/explain_order": (operating.ExplainOrder, "OrderStory", "An order's decisions and life"),
     "venue/admin/list_clients": (operating.ListClients, "[ClientSummary]", "Clients, what each lacks and what lapses"),
     "venue/admin/list_affiliates": (operating.ListAffiliates, "[Affiliate]", "Group companies and their approvals"),
     "venue/admin/list_alerts": (operating.ListAlerts, "[Alert]", "Alerts of surveillance in a state, newest first"),

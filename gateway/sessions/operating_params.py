@@ -44,6 +44,19 @@ class ExplainAccount(Ask, kw_only=True):
     account: Account
 
 
+class ListOrders(Ask, kw_only=True):
+    account: Account
+    count: Count = 100
+    offset: Annotated[int, Meta(description="leave out so many of the latest that ended", ge=0, le=1 << 53)] = 0
+
+
+class ExplainOrder(Ask, kw_only=True):
+    by: Annotated[Literal["order", "sequence"], Meta(description="what the number names")] = "order"
+    number: Annotated[
+        int, Meta(description="an order's id, or a command's sequence in the log", ge=1, le=(1 << 63) - 1)
+    ]
+
+
 class ListClients(Ask, kw_only=True):
     name: Annotated[str, Meta(description="only clients whose name has this in it", max_length=64)] = ""
     after: Annotated[str, Meta(description="only clients behind this name, for the next page", max_length=64)] = ""

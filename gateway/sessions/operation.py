@@ -18,12 +18,22 @@ class OpenSession(NamedTuple):
     unsent_bytes: int
 
 
+class Story(NamedTuple):
+    """An order's life as the journal has it: `state` is running, waiting (for another one), done or failed."""
+
+    state: str
+    steps: list[Any] = []  # noqa: RUF012 - never changed
+    problem: str = ""
+
+
 class Operation(Struct):
     """The running venue's parts that officers' methods use; each is filled by the room that has it."""
 
     views: OperatorViews
     alerts: Callable[[], AlertStore]
     """Opens the file of alerts; whoever calls closes it."""
+    stories: Callable[[str, int], Story]
+    """The life of an order, or what one command did: by "order" or "sequence", and its number."""
     sessions: Callable[[], list[OpenSession]] = list
     end_session: Callable[[int, str], bool] = lambda number, why: False
     """Ends the websocket of a session's number with a reason for its client; False when there is none."""

@@ -31,7 +31,9 @@ CREATE TABLE IF NOT EXISTS reviews (
     reviewer TEXT NOT NULL, note TEXT NOT NULL, time_ns INTEGER NOT NULL) STRICT
 """
 _REMEDY = "restore it from a backup; without this file `lionrock alerts list --replay` finds the alerts again"
-_LATEST = "(SELECT {} FROM reviews WHERE alert = alerts.number ORDER BY reviews.number DESC LIMIT 1)"
+_COLUMNS = "alerts.number, rule, text, time_ns, contract_slot, accounts, first_seq, last_seq, evidence"
+_LATEST = "(SELECT alert, state, reviewer, note, max(number) FROM reviews GROUP BY alert) AS latest"
+"""The latest review of each alert."""
 
 
 class AlertError(ValueError):
@@ -83,7 +85,8 @@ def filed(number: int, alert: Alert) -> Filed:
 class AlertStore:
     """The open file of alerts, or an empty one when there is no path. Only the thread that opened it uses it."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, is_known: bool = False) -> None:
+        """`is_known`: the venue has read every row of it at its start, so that they are not read again now."""
         if path is not None:
             disk.make_empty(path)
             torn = write_ahead_log.damage(path)
@@ -91,7 +94,7 @@ class AlertStore:
                 raise AlertError(str(DamagedError(f"{path}-wal", torn, _REMEDY)))
         self._db = sqlite3.connect(path or ":memory:", timeout=5, isolation_level=None)
         try:
-            self._prepare(path)
+            self._prepare(path, is_known)
         except SQLITE_FAULTS as error:
             self._db.close()
             raise AlertError(f"{path}: {in_one_line(error)}; see what holds it or has damaged it") from None
@@ -99,7 +102,7 @@ class AlertStore:
             self._db.close()
             raise
 
-    def _prepare(self, path: Path | None) -> None:
+    def _prepare(self, path: Path | None, is_known: bool) -> None:
         """Make the tables of a new file, upgrade an older one; AlertError when a row is not as it was written."""
         self._db.execute("PRAGMA journal_mode=WAL")
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -107,7 +110,7 @@ class AlertStore:
             raise AlertError(f"{path}: alerts of version {version}, this program reads {SCHEMA_VERSION}; use its own")
         if path is not None:
             is_checked = row_checks.is_installed(self._db)
-            found = row_checks.damage(self._db, path) if is_checked else ""
+            found = row_checks.damage(self._db, path) if is_checked and not is_known else ""
             if is_checked != (version == SCHEMA_VERSION):
                 found = f"version {version}, with{'' if is_checked else 'out'} checksums of its rows"
             if found:
@@ -155,16 +158,21 @@ class AlertStore:
         """Alerts in the order of filing; with a state or a rule, only those."""
         return [item for item in self._filed("") if state in ("", item.state) and rule in ("", item.rule)]
 
+    def latest(self, state: str, count: int) -> list[Filed]:
+        """So many alerts in a state, or in any, the latest first."""
+        clause = "WHERE ? = '' OR coalesce(latest.state, 'open') = ?"
+        return self._filed(clause, state, state, count, order="DESC LIMIT ?")
+
     def alert(self, number: int) -> Filed:
         """One alert. AlertError when there is none."""
-        for item in self._filed("WHERE number = ?", number):
+        for item in self._filed("WHERE alerts.number = ?", number):
             return item
         raise AlertError(f"alert {number}: there is none; `lionrock alerts list` shows them")
 
-    def _filed(self, clause: str, *values: object) -> list[Filed]:
-        latest = ", ".join(_LATEST.format(name) for name in ("state", "reviewer", "note"))
-        columns = "number, rule, text, time_ns, contract_slot, accounts, first_seq, last_seq, evidence"
-        rows = self._db.execute(f"SELECT {columns}, {latest} FROM alerts {clause} ORDER BY number", values)
+    def _filed(self, clause: str, *values: object, order: str = "ASC") -> list[Filed]:
+        tables = f"alerts LEFT JOIN {_LATEST} ON latest.alert = alerts.number {clause}"
+        query = f"SELECT {_COLUMNS}, latest.state, reviewer, latest.note FROM {tables} ORDER BY alerts.number {order}"
+        rows = self._db.execute(query, values)
         return [_filed(row) for row in rows]
 
     def review(self, number: int, review: Review) -> Filed:

@@ -41,6 +41,7 @@ from gateway.venue.execution_throttle import ExecutionThrottle, Links
 from gateway.venue.gateway_log_writer import GatewayLogWriter
 from gateway.venue.health import Effect, Health
 from gateway.venue.losses import AcceptedLoss
+from gateway.venue.order_stories import OrderStories
 from gateway.venue.recovery import Recovered, write_pair
 from gateway.venue.registry_intents import IntentPending, directive_row
 from gateway.venue.scrub import Scrub
@@ -137,7 +138,9 @@ class Venue:
     def _operation(self) -> Operation:
         """What officers see of this venue; the server adds its connections."""
         alerts = file_of(Path(self.config.data))
-        return Operation(OperatorViews(self.history, self.engine.root), lambda: AlertStore(alerts))
+        self._stories = OrderStories(Path(self.config.data))
+        views = OperatorViews(self.history, self.engine.root)
+        return Operation(views, lambda: AlertStore(alerts, is_known=True), self._stories.ask)
 
     def _look_after_folder(self) -> None:
         """Make the parts that look after the data folder while the venue runs, and what they report to."""
@@ -301,6 +304,7 @@ class Venue:
     def _close_in_order(self) -> None:
         self.snapshots.close()
         self.scrub.close()
+        self._stories.close()
         self.gateway_log.close(self.time.now_ns())
         self._make_durable()
         self.execution_throttle.close()
@@ -329,6 +333,7 @@ class Venue:
         self.sequencer.abandon()
         self.snapshots.close()
         self.scrub.close()
+        self._stories.close()
         self.gateway_log.abandon()
         self.history.abandon()
         with contextlib.suppress(host.JournalError, OSError):

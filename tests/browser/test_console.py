@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway import clock
 from gateway.client import RpcError
+from gateway.surveillance.activity import Alert, Evidence
 from tests.browser.console_venue import console_venue
 from tests.gateway.live import BTC, until
 
@@ -12,9 +14,13 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="the package playwr
 CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}; Debian's package is chromium")
 MS = 30_000
-PLACES = ("overview", "markets", "sessions", "changes")
+PLACES = (
+    "overview", "markets", "risk", "funding", "sessions", "changes", "clients", "calendar", "affiliates", "alerts",
+    "audit",
+)  # fmt: skip
 WIDTHS = (360, 390, 768, 1440, 1920)
 EXPECT = sync_api.expect
+EXPECT.set_options(timeout=MS)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +30,7 @@ def venue(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def browser():
+def chromium():
     with sync_api.sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=str(CHROMIUM))
         yield started
@@ -34,9 +40,9 @@ def browser():
 class Officer:
     """An officer before the console, logged in by the form."""
 
-    def __init__(self, browser, venue, name, scheme="dark", width=1440):
+    def __init__(self, chromium, venue, name, scheme="dark", width=1440):
         self.faults = []
-        self.context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        self.context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         self.page = self.context.new_page()
         self.page.set_default_timeout(MS)
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
@@ -74,9 +80,9 @@ class Officer:
 
 
 @pytest.fixture
-def officers(browser, venue):
+def officers(chromium, venue):
     """Ann and Ben, each in a browser of their own."""
-    found = [Officer(browser, venue, name) for name in ("Ann", "Ben")]
+    found = [Officer(chromium, venue, name) for name in ("Ann", "Ben")]
     yield found
     for officer in found:
         officer.close()
@@ -96,7 +102,7 @@ def test_one_officer_halts_a_market_and_two_open_it_again(venue, officers):
     ann.dialog.get_by_role("button", name="See what it does").click()
     told = ann.dialog.get_by_role("region", name="what it does")
     EXPECT(told).to_contain_text("no order is taken and nothing is matched")
-    EXPECT(told).to_contain_text("1 orders are open")
+    EXPECT(told).to_contain_text("1 order is open")
     EXPECT(told).to_contain_text("one officer may do it")
     assert state_of(venue) == "open"  # nothing is done before it is confirmed
     ann.dialog.get_by_role("button", name="Do it now").click()
@@ -159,6 +165,68 @@ def test_what_people_write_is_shown_as_text(venue, officers):
     assert page.locator("img").count() == 0 and page.title() == "Lionrock console"
 
 
+def test_a_step_of_onboarding_takes_two_persons(venue, officers):
+    ann, ben = officers
+    page = ann.go("clients")
+    page.get_by_role("button", name="Open an account…").click()
+    ann.dialog.get_by_label("account", exact=True).fill("carol")
+    assert "is done" in ann.ask("application 33", "Do it now")
+    page.get_by_role("button", name="Open carol").click()
+    ann.dialog.get_by_role("button", name="Record Identity (KYC)").click()
+    ann.dialog.get_by_label("document date").fill("2026-01-05")
+    ann.dialog.get_by_label("document hash", exact=True).fill("5e" * 32)
+    ann.dialog.get_by_label("valid through").fill("2099-12-31")
+    assert "waits for a second person" in ann.ask("application 33", "Propose it to a second person")
+    page = ben.go("changes")
+    page.get_by_role("button", name="Decide change").click()
+    EXPECT(ben.dialog.get_by_role("region", name="what it does")).to_contain_text("kyc until ns")
+    ben.dialog.get_by_role("button", name="Approve").click()
+    EXPECT(page.get_by_text("No proposal waits.")).to_be_visible()
+    page = ben.go("clients")
+    page.get_by_role("button", name="Open carol").click()
+    EXPECT(ben.dialog.get_by_role("button", name="Renew Identity (KYC)")).to_be_visible()
+    EXPECT(ben.dialog.get_by_text("through 2099-12-31").first).to_be_visible()
+
+
+def test_an_alert_s_orders_are_drawn_and_a_person_reviews_it(venue, officers):
+    ann, _ = officers
+    alice = venue.clients["alice"]
+    placed = venue.run(alice.buy(BTC, "0.1", price="19000", post_only=True))
+    venue.run(alice.cancel(placed.order.order_id))
+    venue.run(filed(venue, int(placed.order.order_id)))
+    page = ann.go("alerts")
+    page.get_by_role("button", name="Look at alert").first.click()
+    EXPECT(ann.dialog.get_by_role("img")).to_have_accessible_name(
+        f"1 order of alice on {BTC}; the table below has them in figures"
+    )
+    EXPECT(ann.dialog.locator("canvas")).to_be_visible()
+    EXPECT(ann.dialog).to_contain_text("<b>shown and withdrawn</b>")
+    ann.dialog.get_by_label("What became of it").select_option("dismissed")
+    ann.dialog.get_by_label("Why").fill("one desk, two screens")
+    ann.dialog.get_by_role("button", name="Review").click()
+    EXPECT(page.get_by_text("There is none.")).to_be_visible()
+
+
+async def filed(venue, order_id):
+    """An alert of surveillance about one order of alice."""
+    store = venue.server.venue.context.operation.alerts()
+    evidence = Evidence([5], [order_id], {"times": 1})
+    store.add([Alert("spoofing", "<b>shown and withdrawn</b>", clock.wall_ns(), 0, (0,), evidence)])
+    store.close()
+
+
+def test_an_order_is_found_and_explained(venue, officers):
+    ann, _ = officers
+    placed = venue.run(venue.clients["alice"].buy(BTC, "0.1", price="18999", post_only=True))
+    page = ann.go("audit")
+    page.get_by_label("Account").fill("alice")
+    page.get_by_role("button", name="Its orders").click()
+    page.get_by_role("button", name=f"Explain order {placed.order.order_id}", exact=True).click()
+    EXPECT(page.get_by_role("region", name="admission ladder").first).to_be_visible(timeout=10 * MS)
+    page.get_by_role("button", name="Explain its margin").click()
+    EXPECT(ann.dialog).to_contain_text("KYC_NOT_VALID")
+
+
 def test_an_officer_cuts_a_connection(venue, officers):
     ann, _ = officers
     number = venue.run(session_of(venue, "bob"))
@@ -180,8 +248,8 @@ async def session_of(venue, name):
     return number_of(venue, name)
 
 
-def test_a_trader_s_key_is_no_officer_s(venue, browser):
-    context = browser.new_context()
+def test_a_trader_s_key_is_no_officer_s(venue, chromium):
+    context = chromium.new_context()
     page = context.new_page()
     page.goto(venue.address)
     client = venue.clients["alice"]
@@ -194,9 +262,9 @@ def test_a_trader_s_key_is_no_officer_s(venue, browser):
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
-def test_every_place_is_accessible_and_never_wider_than_the_screen(venue, browser, scheme):
+def test_every_place_is_accessible_and_never_wider_than_the_screen(venue, chromium, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-    officer = Officer(browser, venue, "Ann", scheme)
+    officer = Officer(chromium, venue, "Ann", scheme)
     for place in PLACES:
         page = officer.go(place)
         page.locator("main section, main p").first.wait_for()

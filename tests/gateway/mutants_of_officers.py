@@ -27,6 +27,11 @@ OFFICER_MUTANTS = (
         f"{OPERATING}::test_officers_see_who_is_connected_and_cut_a_connection",
     ),
     Mutant(
+        "what the journal does not know is told as done", "venue/order_stories.py",
+        'Story("failed", problem=done.problem) if done.problem else ', "",
+        f"{OPERATING}::test_an_order_s_life_is_read_out_of_the_journal_beside_the_venue",
+    ),
+    Mutant(
         "the nearest to liquidation is last", "sessions/methods/operating.py", "(-view.ratio_ppb, view.account_slot)",
         "(view.ratio_ppb, view.account_slot)", RISKS,
     ),

@@ -44,8 +44,8 @@ def _store(call: Call) -> Iterator[AlertStore]:
 def list_alerts(session: SessionState, params: m.ListAlerts, call: Call) -> bytes:
     """The alerts of surveillance in a state, the latest first."""
     with _store(call) as store:
-        found = store.alerts("" if params.state == "all" else params.state)
-    return encode([_row(call, alert) for alert in found[: -params.count - 1 : -1]])
+        found = store.latest("" if params.state == "all" else params.state, params.count)
+    return encode([_row(call, alert) for alert in found])
 
 
 def _row(call: Call, alert: Filed) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Nothing here changes an account or a contract. A connection that is ended is tol
 
 import logging
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -237,6 +238,25 @@ def explain_account(session: SessionState, params: m.ExplainAccount, call: Call)
     return encode({"account": account.name, "client": account.client, "statement": statement, "rules": rules})
 
 
+def list_orders(session: SessionState, params: m.ListOrders, call: Call) -> Slices:
+    """An account's open orders, then those that have ended, the latest first, as their owner sees them."""
+    with refusable():
+        slot = call.context.registry.account(params.account).slot
+    projection = call.projection
+    contracts = projection.contracts()
+    span = Span(count=params.count, offset=params.offset)
+    ended = projection.order_history(slot, frozenset(contract.slot for contract in contracts), span)
+    views = chain(projection.open_orders(slot) if not params.offset else (), ended)
+    return Slices(b"", (render.order(contracts[view.contract_slot], view) for view in views), b"")
+
+
+def explain_order(session: SessionState, params: m.ExplainOrder, call: Call) -> bytes:
+    """An order's decisions row by row and its life, or what one command did, from the journal alone. It is read by a
+    process that runs behind all others: while `state` is running or waiting, ask again."""
+    story = operation_of(call).stories(params.by, params.number)
+    return encode({"state": story.state, "steps": story.steps, "problem": story.problem})
+
+
 # --- clients ------------------------------------------------------------------------------------------------------
 
 
@@ -263,9 +283,11 @@ def list_affiliates(session: SessionState, params: m.ListAffiliates, call: Call)
     return encode(rows)
 
 
-READS = frozenset(_PREFIX + name for name in ("preview_change", "list_risks", "list_forced_trades", "explain_account"))
+READS = frozenset(
+    _PREFIX + name for name in ("preview_change", "list_risks", "list_forced_trades", "explain_account", "list_orders")
+)
 """Those that look at orders, positions and money."""
-QUESTIONS = frozenset(_PREFIX + name for name in ("explain_account", "list_clients"))
+QUESTIONS = frozenset(_PREFIX + name for name in ("explain_account", "explain_order", "list_orders", "list_clients"))
 """Those that look at a client's own affairs: the gateway's log hears who asked."""
 HANDLERS: dict[str, Callable[..., Any]] = {
     _PREFIX + "preview_change": preview_change,
@@ -275,6 +297,8 @@ HANDLERS: dict[str, Callable[..., Any]] = {
     _PREFIX + "list_risks": list_risks,
     _PREFIX + "list_forced_trades": list_forced_trades,
     _PREFIX + "explain_account": explain_account,
+    _PREFIX + "list_orders": list_orders,
+    _PREFIX + "explain_order": explain_order,
     _PREFIX + "list_clients": list_clients,
     _PREFIX + "list_affiliates": list_affiliates,
 }

@@ -1,5 +1,6 @@
 """Officers look at a running venue: connections, risks, parameters, clients, alerts; and what a change would do."""
 
+import asyncio
 from decimal import Decimal
 
 import pytest
@@ -97,7 +98,10 @@ def test_risks_clients_and_accounts_are_the_venue_s_own_figures(tmp_path):
         async with venue(tmp_path / "v") as (_, (alice, bob, ann, ben)):
             await alice.buy(BTC, "0.5", price="20000")
             await bob.sell(BTC, "0.2", price="20000")
+            paid = await admin(ann, "record_deposit", account="alice", amount="90000000")
+            await ben.call("venue/admin/approve", number=paid["number"])
             risks = await ann.call("venue/admin/list_risks")
+            assert [row["account"] for row in risks] == ["bob", "alice"]  # the poorer one is nearer to liquidation
             assert {row["account"]: row["positions"][0]["size"] for row in risks} == {
                 "alice": Decimal("0.2"), "bob": Decimal("-0.2"),
             }  # fmt: skip
@@ -167,3 +171,35 @@ def test_alerts_are_shown_with_their_orders_and_reviewed_by_the_person_of_the_ke
                 await alice.call("venue/admin/review_alert", **review)
 
     play(story())
+
+
+def test_an_order_s_life_is_read_out_of_the_journal_beside_the_venue(tmp_path):
+    async def story():
+        async with venue(tmp_path / "v") as (_, (alice, _, ann, _)):
+            placed = await alice.buy(BTC, "0.1", price="19000")
+            await alice.cancel(placed.order.order_id)
+            await alice.buy(BTC, "0.2", price="19001")
+            listed = await ann.call("venue/admin/list_orders", account="alice")
+            assert [(row["price"], row["order_state"]) for row in listed] == [(19001, "open"), (19000, "cancelled")]
+            assert await ann.call("venue/admin/list_orders", account="alice", offset=1) == []
+            order_id = int(placed.order.order_id)
+
+            async def told(**asked):
+                while True:
+                    answer = await ann.call("venue/admin/explain_order", **asked)
+                    if answer["state"] in ("done", "failed"):
+                        return answer
+                    other = await ann.call("venue/admin/explain_order", number=12345)
+                    assert (answer["state"], other["state"]) == ("running", "waiting") or other["state"] == "running"
+                    await asyncio.sleep(0.2)
+
+            life = await told(number=order_id)
+            records = [step["record"] for step in life["steps"]]
+            assert [record["command"] for record in records][:2] == ["NEW", "CANCEL"]
+            assert life["steps"][0]["ladder"] and records[0]["outcome"] == "accepted"
+            answer = await told(by="sequence", number=records[0]["seq"])
+            assert answer["steps"][0]["record"]["order_id"] == order_id
+            nothing = await told(number=7)
+            assert nothing["state"] == "failed" and "knows no order 7" in nothing["problem"]
+
+    play(story(), seconds=400)

@@ -4,10 +4,17 @@ import { useEffect } from "preact/hooks";
 import { keepCredentials } from "../shared/session";
 import { switchTheme, theme } from "../shared/theme";
 import type { Venue } from "../shared/venue";
+import { Affiliates } from "./affiliates";
+import { Alerts } from "./alerts";
+import { Audit } from "./audit";
+import { Calendar } from "./calendar";
 import { ChangeDialog } from "./change_dialog";
 import { Changes } from "./changes";
+import { Clients } from "./clients";
+import { Funding } from "./funding";
 import { Markets } from "./markets";
 import { Overview } from "./overview";
+import { Risk } from "./risk";
 import { Sessions } from "./sessions";
 import { SignIn } from "./sign_in";
 import { health, KEYS, officer, readiness, unreachable } from "./state";
@@ -16,8 +23,15 @@ import { words } from "./words";
 const PLACES: Record<string, { title: string; shown: ComponentType<{ venue: Venue }> }> = {
   overview: { title: "Overview", shown: Overview },
   markets: { title: "Markets", shown: Markets },
+  risk: { title: "Risk", shown: Risk },
+  funding: { title: "Funding", shown: Funding },
   sessions: { title: "Sessions", shown: Sessions },
   changes: { title: "Changes", shown: Changes },
+  clients: { title: "Clients", shown: Clients },
+  calendar: { title: "Calendar", shown: Calendar },
+  affiliates: { title: "Affiliates", shown: Affiliates },
+  alerts: { title: "Alerts", shown: Alerts },
+  audit: { title: "Audit", shown: Audit },
 };
 
 /** The place that the address names: the overview without one. */

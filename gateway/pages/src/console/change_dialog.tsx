@@ -137,7 +137,9 @@ export function Preview({ preview }: { preview: ChangePreview }) {
           {preview.effects.map((effect) => <li>{effect}</li>)}
         </ul>
       )}
-      {preview.open_orders > 0 && <p><b>{preview.open_orders}</b> orders are open on what it is about.</p>}
+      {preview.open_orders > 0 && (
+        <p><b>{preview.open_orders}</b> {preview.open_orders === 1 ? "order is" : "orders are"} open on what it is about.</p>
+      )}
       {preview.directives.length > 0 ? (
         <div class="scrolled" tabIndex={0} role="region" aria-label="values before and after">
           <table class="table">
@@ -181,7 +183,7 @@ function Outcome({ change, onClose }: { change: Change; onClose(): void }) {
             ? `Change ${change.number} waits for a second person.`
             : `Change ${change.number} is done${change.sequence === null ? "" : ` at sequence ${change.sequence}`}.`}
         {change.is_cancelling && " Orders are still being cancelled."}
-        {change.orders_cancelled !== null && ` ${change.orders_cancelled} orders cancelled.`}
+        {change.orders_cancelled !== null && ` ${change.orders_cancelled} ${change.orders_cancelled === 1 ? "order" : "orders"} cancelled.`}
       </p>
       {change.remarks.map((remark) => <p class="warn">{remark}</p>)}
       <div class="dialog-actions">
