@@ -157,7 +157,7 @@ def test_what_people_write_is_shown_as_text(venue, officers):
     page.get_by_label("Ask for a change").select_option("set_limits")
     page.get_by_role("button", name="Ask…").click()
     ann.dialog.get_by_label("account (optional)").fill("alice")
-    ann.dialog.get_by_label("max leverage (optional)").fill("5")
+    ann.dialog.get_by_label("max leverage (optional)").fill("10")
     markup = "<img src=x onerror=document.title='hurt'>"
     assert "is done" in ann.ask(markup, "Do it now")
     page.get_by_label("Show").select_option("all")
