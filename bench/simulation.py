@@ -20,6 +20,8 @@ START_NS = 1_772_442_000_000_000_000
 SECOND = 1_000_000_000
 MICROS = 1_000_000
 CENTRE_TICKS = 50_000
+LOTS_PER_COIN = 1000
+"""A tick is one USDC and a lot a thousandth of a coin, as MICROS_PER_TICK_LOT says: so prices and amounts are drawn."""
 SOURCES = 3
 FAR_NS = START_NS + (1 << 60)
 FUND_MICROS = 2_000_000 * MICROS

@@ -64,7 +64,22 @@ def alias_tag(module: Any, name: str, whole: str | None = None) -> Any:
     return module.add_metadata([node, node, start])
 
 
+def word_at(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    """Code for the place of a word in an array of bytes, for intrinsics whose first arguments are (array, index)."""
+    data = context.make_array(signature.args[0])(context, builder, args[0]).data
+    return builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(64).as_pointer())
+
+
 if JIT:
+
+    @intrinsic
+    def load_word(typingctx: Any, data: Any, at: Any) -> Any:
+        """Eight bytes of an array of bytes as one number, the first the lowest; nothing is checked."""
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return builder.load(word_at(context, builder, signature, args), align=1)
+
+        return types.int64(data, types.int64), codegen
 
     @intrinsic
     def wrapping_mul(typingctx: Any, left: Any, right: Any) -> Any:
@@ -168,6 +183,9 @@ if JIT:
         return types.void(row), codegen
 
 else:
+
+    def load_word(data: Any, at: Any) -> int:
+        return int.from_bytes(data[at : at + 8].tobytes(), "little", signed=True)
 
     def wrapping_mul(left: int, right: int) -> int:
         return _signed(int(left) * int(right))

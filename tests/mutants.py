@@ -139,7 +139,7 @@ MUTANTS = (
     Mutant(
         "anybody places orders for a cleared account",
         "eligibility.py",
-        "0 <= person < s.persons_used and now_ns < s.persons[person]",
+        "0 <= person < s.persons_used and now_ns < known_until_ns(s, person)",
         "0 <= person < s.persons_used",
     ),
     Mutant(

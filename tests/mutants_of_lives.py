@@ -33,4 +33,18 @@ LIFE_MUTANTS = (
         "        is_taking = not event.price_ticks or not event.size_lots\n",
         "tests/recordings/test_bitstamp_live.py::test_the_book_and_the_executions_of_a_day",
     ),
+    CheckMutant(
+        "an exchange's day begins with the orders of the day before",
+        "recordings/daily_files.py",
+        "            if self.format in _BEGIN_EMPTY and self.contracts:\n                yield self._cleared()\n",
+        "",
+        "tests/recordings/test_daily_files.py::test_a_day_of_an_exchange_begins_with_empty_books",
+    ),
+    CheckMutant(
+        "a file of a capture has other columns than the first",
+        "recordings/joined_files.py",
+        "        if found.strip() != first.strip():\n",
+        "        if not found:\n",
+        "tests/recordings/test_daily_files.py::test_an_error_names_the_file_and_its_own_line",
+    ),
 )

@@ -87,4 +87,6 @@ def compile_once() -> None:
 
     with (Path(os.environ["NUMBA_CACHE_DIR"]) / "compiling").open("w") as file, TemporaryDirectory() as folder:
         fcntl.flock(file, fcntl.LOCK_EX)
-        SocketlessVenue(Path(folder)).venue.close()
+        venue = SocketlessVenue(Path(folder)).venue
+        venue.projection.warm_up()
+        venue.close()

@@ -3,13 +3,18 @@
 from typing import Any
 
 import numpy as np
+import pytest
+from numba.core.registry import cpu_target
 
 from engine import host, step
 from engine.codes import CommandKind, EventFlag, EventKind, ExecInst, Reason
-from engine.schema import COMMAND, EVENT
-from engine.statements import account_statement
+from engine.kernels import OVERLAY_TYPE, record_type
+from engine.overlay import GRANULE_BYTES, OVERLAY
+from engine.schema import COMMAND, EVENT, STATE
+from engine.statements import account_statement, what_if
 from engine.statements.what_if import Holding, Played, Pool, WhatIf
-from tests import risk_flow
+from engine.units import JIT
+from tests import build, risk_flow
 from tests.flow import Mix, flow, stage
 from tests.pair import Pair, Reference, set_reference
 from tests.pair import create as create_pair
@@ -145,3 +150,25 @@ def test_orders_with_every_option_do_what_their_preview_says() -> None:
     assert compare.asked > 500
     wanted = {"fills", "resting_lots", "waits", "repeats", "SELF_TRADE", "FOK_CANNOT_FILL", "POST_ONLY_WOULD_CROSS"}
     assert wanted <= compare.seen, compare.seen
+
+
+@pytest.mark.skipif(not JIT, reason="with the JIT off a copy of the state stands for an overlay")
+def test_an_overlay_is_no_state_to_the_compiler() -> None:
+    state, context = record_type(STATE), cpu_target.typing_context
+    assert not OVERLAY_TYPE.can_convert_to(context, state) and not state.can_convert_to(context, OVERLAY_TYPE)
+    arrays = {name for name, entry in STATE.fields.items() if entry[0].subdtype is not None}
+    assert set(STATE.names) - arrays == set(OVERLAY.names) - {"origin_address", "stamps_address", "call", "granules"}
+    ends = {name: entry[1] + entry[0].itemsize for name, entry in STATE.fields.items()}
+    place = OVERLAY.fields["origin_address"][1]
+    assert not any(STATE.fields[name][1] < place + GRANULE_BYTES and place < ends[name] for name in STATE.names)
+
+
+@pytest.mark.skipif(not JIT, reason="with the JIT off nothing is kept")
+def test_an_overlay_gives_its_memory_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(what_if, "KEPT_GRANULES", 20)
+    root = risk_flow.start()
+    row = np.array([next(row for row in risk_flow.flow(5, 50) if row["kind"] == CommandKind.NEW)])
+    question = WhatIf(root)
+    answers = [question.new_order(row, build.START_NS) for _ in range(5)]
+    assert all(answer == answers[0] for answer in answers)
+    assert int(question._overlay["granules"][0]) < 100

@@ -7,17 +7,22 @@ Kraken, and our own CSV, JSONL and tables.
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+from engine.host import holds_journal
 from engine.recordings import (
     binance,
     bitstamp,
     bitstamp_live,
     coinbase,
     csv_jsonl,
+    daily_files,
     databento,
     flash1,
     itch,
+    joined_files,
     journals,
     kraken,
     lobster,
@@ -72,7 +77,7 @@ def open_recording(
     skip_bad: bool = False,
     wanted: Wanted = EVERYTHING,
 ) -> Reader:
-    """A reader for the file at `path`, plain, .gz, .xz, .zst or .zip, for a journal's folder or for generated flow.
+    """A reader for the file at `path`, plain, .gz, .xz, .zst or .zip, for a journal, daily files or generated flow.
 
     `book` is the recorded book when it is a file of its own; LOBSTER's is found by its name, in the same folder or
     zip. `wanted` is what part of a recording of many contracts is wanted. RecordingError when the file cannot be opened
@@ -91,8 +96,10 @@ def open_recording(
 def _open(path: Path, format: str, book: Path | None, skip_bad: bool, wanted: Wanted) -> Reader:
     if synthetic.is_name(path):
         return synthetic.SyntheticReader(*synthetic.parse(path))
-    if format == "journal" or (format == "auto" and path.is_dir()):
+    if format == "journal" or (format == "auto" and holds_journal(path)):
         return journals.JournalRecording(path)
+    if path.is_dir():
+        return _open_folder(path, format, book, skip_bad, wanted)
     streams = sources(path)
     main = _main_stream(path, streams)
     kind = recognise(main) if format == "auto" else format
@@ -113,6 +120,45 @@ def _open(path: Path, format: str, book: Path | None, skip_bad: bool, wanted: Wa
     if kind == "table":
         return order_table.TableReader(main, skip_bad)
     raise RecordingError(f"{path}: format {kind!r} is none of {', '.join(FORMATS)}")
+
+
+def _open_folder(folder: Path, format: str, book: Path | None, skip_bad: bool, wanted: Wanted) -> Reader:
+    """A folder of daily files. JournalError for one without files, as for a journal that is not there."""
+    files = daily_files.daily_files(folder)
+    if not files:
+        return journals.JournalRecording(folder)
+    for option, given in (("--book", book), ("--trades", wanted.trades)):
+        if given:
+            raise RecordingError(f"{option}: {folder} is a folder, whose files are found by their names; leave it out")
+    found = {path: recognise(_main_stream(path, sources(path))) if format == "auto" else format for path in files}
+    kind, path = next((kind, path) for path, kind in found.items())
+    other = next((path for path, each in found.items() if each != kind), None)
+    if other:
+        raise RecordingError(f"{other}: is {found[other]}, and {path.name} is {kind}; a folder has files of one format")
+    if kind in joined_files.JOINED_FORMATS:
+        return _open_joined(folder, kind, skip_bad, wanted)
+    if kind not in daily_files.FORMATS_BY_DAY:
+        names = ", ".join((*daily_files.FORMATS_BY_DAY, *joined_files.JOINED_FORMATS))
+        reason = f"a folder of {kind} files is not read as one, those of {names} are; name a file"
+        raise RecordingError(f"{folder}: {reason}")
+    if kind in DECODERS:
+        lives = daily_files.DailyFiles(folder, kind, DECODERS[kind], wanted, skip_bad)
+        return LivesReader(lives, wanted=wanted)
+    return LevelsReader(daily_files.DailyFiles(folder, kind, LEVEL_DECODERS[kind], wanted, skip_bad), wanted=wanted)
+
+
+def _open_joined(folder: Path, kind: str, skip_bad: bool, wanted: Wanted) -> Reader:
+    """A folder of files whose lines are one stream; each error names the file that the line is in."""
+    head = joined_files.JoinedSource(folder).head()
+    source = joined_files.JoinedSource(folder, has_header=kind == "csv" or bitstamp_live.has_header(head))
+    if kind in ("csv", "jsonl"):
+        reader = csv_jsonl.TextReader(source, skip_bad)
+        reader.batches = partial(lambda read: source.located(read()), reader.batches)  # type: ignore[method-assign]
+        return reader
+    make: Callable[[Source, Wanted, bool], Any] = DECODERS.get(kind) or LEVEL_DECODERS[kind]
+    decoder = make(source, wanted, skip_bad)
+    decoder.blocks = partial(lambda read: source.located(read()), decoder.blocks)
+    return LivesReader(decoder, wanted=wanted) if kind in DECODERS else LevelsReader(decoder, wanted=wanted)
 
 
 def recognise(source: Source) -> str:

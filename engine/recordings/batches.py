@@ -85,20 +85,26 @@ class Wanted:
 
     `symbols`: these alone; empty: all. `from_ns`: what comes before is followed, and enters as one snapshot then.
     `contracts`: texts as `parse_contract` reads them; one with a name is about that contract, the others about all.
-    `trades`: the trades of a book whose recording has none.
+    `trades`: the trades of a book whose recording has none. `known`: contracts of the files before, for one of several
+    files; with `may_lack` a symbol that is wanted may be missing in it.
     """
 
     symbols: frozenset[str] = frozenset()
     from_ns: int = 0
     contracts: tuple[str, ...] = ()
     trades: Path | None = None
+    known: tuple[ContractSpec, ...] = ()
+    may_lack: bool = False
 
     def takes(self, name: str) -> bool:
         """Whether a contract is wanted."""
         return not self.symbols or name in self.symbols
 
     def spec(self, recorded: ContractSpec) -> ContractSpec:
-        """A recorded contract with what is said of it. ValueError as `parse_contract`."""
+        """A recorded contract with what is said of it, or as it is known already. ValueError as `parse_contract`."""
+        for spec in self.known:
+            if spec.name == recorded.name:
+                return spec
         for text in self.contracts:
             said = parse_contract(text, recorded)
             if said.name == recorded.name:

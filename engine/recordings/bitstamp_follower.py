@@ -223,7 +223,7 @@ class Follower:
 
     def _followed(self, out: tuple[Array, Array, Array], count: int) -> Batch:
         levels = self.books.shape[1]
-        said = np.zeros(count, CHECK), np.zeros(count, EXECUTION), np.zeros((count, levels, BOOK_WORDS), np.int64)
+        said = np.empty(count, CHECK), np.zeros(count, EXECUTION), np.empty((count, levels, BOOK_WORDS), np.int64)
         orders = self._live.arrays, self._gone.arrays
         _follow_entries(self._f, orders, out, self.entries, self.books, said)
         cursor, commands, messages = out

@@ -112,10 +112,15 @@ class Pair(NamedTuple):
     lots: DecimalUnits
 
 
+def has_header(head: bytes) -> bool:
+    """Whether this is the CSV."""
+    return head.split(b"\n", 1)[0].strip() == ",".join(CSV_COLUMNS).encode()
+
+
 def is_capture(head: bytes) -> bool:
     """Whether one of the first lines is a message of live orders, or the first the header of the CSV."""
     lines = head.split(b"\n")[:8]
-    if lines[0].strip() == ",".join(CSV_COLUMNS).encode():
+    if has_header(head):
         return True
     for line in lines:
         if b'"live_orders_' in line and b'"channel"' in line:
@@ -134,7 +139,7 @@ class BitstampLiveDecoder(JsonLives[BitstampMessage]):
 
     def __init__(self, source: Source, wanted: Wanted = EVERYTHING, skip_bad: bool = False) -> None:
         super().__init__(source, wanted, skip_bad)
-        self._is_csv = source.head().split(b"\n", 1)[0].strip() == ",".join(CSV_COLUMNS).encode()
+        self._is_csv = has_header(source.head())
         self._data_decoder = msgspec.json.Decoder(BitstampData)
         self._pairs: dict[str, Pair] = {}
         self._window: deque[Event] = deque()

@@ -14,6 +14,7 @@ from engine.kernels import part, unlocked
 from engine.recordings.bitstamp_follower import CHANGED, CREATED, DELETED, SNAPSHOT, TRADE
 from engine.recordings.integer_csv import Array, Lines, number_at, text_end, text_is_blank
 from engine.recordings.source import count_lines
+from engine.units import load_word
 
 PRICE_PLACES, QUANTITY_PLACES = 2, 8
 TIME_MS, KIND, ORDER_ID, PRICE, LOTS, SIDE, FIELDS = range(7)
@@ -55,7 +56,12 @@ def _match(octets, at, text):
     """Where a text ends that stands at a place; -1 when it does not."""
     if at < 0 or at + len(text) > len(octets):
         return -1
-    for place in range(len(text)):
+    done = 0
+    while done + 8 <= len(text):
+        if load_word(octets, at + done) != load_word(text, done):
+            return -1
+        done += 8
+    for place in range(done, len(text)):
         if octets[at + place] != text[place]:
             return -1
     return at + len(text)

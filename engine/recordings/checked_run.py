@@ -33,6 +33,7 @@ WORK = record(
         ("code", "i8"),  # where the engine's entry lies
         ("count", "i8"),  # rows of the batch
         ("place", "i8"),  # the next one to be applied
+        ("has_checks", "i8"),  # whether the batch has any
         ("checks", "i8"),  # up to which check the loop may go
         ("check", "i8"),  # the next one
         ("execution", "i8"),  # the next row of the executions
@@ -62,7 +63,7 @@ def _apply(root, work, batch, events, compared):
     """Apply rows up to the next check, or as many as go at once: _DONE, _DRAIN when there is no room, _BROKEN."""
     commands, address, stop, instant = batch
     ring, ring_address, ring_rows = events
-    tallies, fills, _, _, _, _, _, _ = compared
+    tallies, fills, _, _, _, _, _, _, _ = compared
     room = min(ring_rows - work.written, len(fills) - tallies[0].fills)
     if room < MIN_EVENT_ROWS:
         return _DRAIN
@@ -75,7 +76,8 @@ def _apply(root, work, batch, events, compared):
     work.engine_ns += _now_ns(instant) - begun_ns
     if consumed < 0:
         return _BROKEN
-    take_fills(tallies[0], fills, ring, np.int64(work.written), written)
+    if work.has_checks:
+        take_fills(tallies[0], fills, ring, np.int64(work.written), written)
     work.written += written
     work.place += consumed
     return _DONE if consumed == count else _DRAIN
@@ -116,9 +118,10 @@ class CheckedRun:
         self._commands, self._address, self._checks = np.zeros(0, COMMAND), 0, no_checks()
 
     def begin(self, batch: Batch, checks: Checks) -> None:
-        """Go on with these rows, which are numbered, and these checks."""
+        """Go on with these rows, which are numbered, and these checks; without any nothing is kept to be compared."""
         for name in ("place", "check", "execution", "book"):
             self._work[name] = 0
+        self._work["has_checks"] = len(checks) > 0
         self._commands, self._checks = batch.commands, checks
         self._address = stepping.address_of(batch.commands)
 
@@ -141,7 +144,7 @@ class CheckedRun:
         rows = self._commands[int(work["place"][0]) : stop]
         if len(rows):
             self._runner.engine.apply_by(rows, apply)
-        else:
+        elif checks:
             apply()
 
     def _run(self) -> int:

@@ -11,7 +11,7 @@ from engine.code_values import EVENT_FILL, FLAG_TAKER, SIDE_BUY
 from engine.kernels import part
 from engine.recordings.batches import READER_ID
 from engine.recordings.checks import ASK_TICKS, BID_TICKS, BOOK_WORDS, EXECUTION, book_of, copy_book
-from engine.recordings.depth import write_book
+from engine.recordings.depth import known_levels, write_known_book
 from engine.schema import MAX_CONTRACTS, record
 
 KEPT_DIFFERENCES = 5
@@ -66,7 +66,7 @@ class Comparison:
 
     def set_depth(self, depth: int) -> None:
         """Compare so many levels from now on; nothing may have been compared with another depth."""
-        self.depth = depth
+        self.depth, self.known = depth, known_levels(depth)
         self.books = np.zeros((_KEPT_BOOKS, depth, BOOK_WORDS), np.int64)
         self.book_notes = np.zeros((KEPT_DIFFERENCES, 2, depth, BOOK_WORDS), np.int64)
 
@@ -82,7 +82,7 @@ class Comparison:
     def arrays(self) -> tuple[Array, ...]:
         """What `take_fills` and `compare` need; it changes with `make_room` and `set_depth`."""
         kept = self.tally, self.fills, self.loose, self.books
-        return *kept, self.book_messages, self.book_notes, self.notes, self.counts
+        return *kept, self.book_messages, self.book_notes, self.notes, self.counts, self.known
 
     def count(self, column: int) -> int:
         """One of the counts, over all contracts."""
@@ -130,7 +130,7 @@ def compare(s, compared, check, said, first):
 
     `said`: (executions, books) of the batch; `first`: which rows of them are the check's first.
     """
-    tallies, _, _, books, _, _, _, _ = compared
+    tallies, _, _, books, _, _, _, _, known = compared
     tally = tallies[0]
     tally.contract = check.contract
     executions, recorded = said
@@ -145,13 +145,13 @@ def compare(s, compared, check, said, first):
         for place in range(first_execution, first_execution + check.executions):
             _match_loose(tally, compared, check.message, executions[place])
     if check.books > 1:
-        write_book(s, check.contract, books[tally.ours])
+        write_known_book(s, check.contract, known, books[tally.ours])
         _compare_sweep(tally, compared, check, said, first)
     elif check.books == 1:
-        write_book(s, check.contract, books[tally.ours])
+        write_known_book(s, check.contract, known, books[tally.ours])
         _compare_book(tally, compared, check.message, recorded[first_book])
     elif check.executions == 0:
-        write_book(s, check.contract, books[tally.ours])
+        write_known_book(s, check.contract, known, books[tally.ours])
         _pass_event(tally, books)
     tally.fills = 0
 
@@ -167,7 +167,7 @@ def _are_equal(left, right):
 
 @part
 def _compare_book(tally, compared, message, recorded):
-    _, _, _, books, book_messages, book_notes, _, counts = compared
+    _, _, _, books, book_messages, book_notes, _, counts, _ = compared
     counts[tally.contract, CHECKED] += 1
     if _are_equal(recorded, books[tally.ours]):
         counts[tally.contract, EQUAL] += 1
@@ -188,7 +188,7 @@ def _compare_book(tally, compared, message, recorded):
 @part
 def _compare_sweep(tally, compared, check, said, first):
     """The books within a sweep are the last one with the later fills put back."""
-    _, fills, _, books, _, _, _, _ = compared
+    _, fills, _, books, _, _, _, _, _ = compared
     executions, recorded = said
     first_execution, first_book = first
     left, open_lots = np.int64(tally.fills), np.int64(0)
@@ -244,7 +244,7 @@ def _pass_event(tally, books):
 @part
 def _take_named(tally, compared, message, execution):
     """Share out the next fills of a sweep: as recorded is what took, at its price and in full, the named order."""
-    _, fills, _, _, _, _, notes, _ = compared
+    _, fills, _, _, _, _, notes, _, _ = compared
     missing, same, count = np.int64(execution.qty_lots), True, 0
     note = min(np.int64(tally.execution_notes), KEPT_DIFFERENCES - 1)
     is_noted = tally.execution_notes < KEPT_DIFFERENCES
@@ -273,7 +273,7 @@ def _note_fill(noted, fill, lots):
 @part
 def _count(tally, compared, message, execution, found):
     """Count an execution; what happened instead, `found[1]` trades, is in the next note by now."""
-    _, _, _, _, _, _, notes, counts = compared
+    _, _, _, _, _, _, notes, counts, _ = compared
     is_equal, count = found
     counts[tally.contract, EXECUTIONS] += 1
     if is_equal:
@@ -291,7 +291,7 @@ def _count(tally, compared, message, execution, found):
 @part
 def _loosen(compared):
     """The fills since the last check may be matched by trades that are recorded later."""
-    tallies, fills, loose, _, _, _, _, _ = compared
+    tallies, fills, loose, _, _, _, _, _, _ = compared
     tally = tallies[0]
     for place in range(tally.fills):
         loose[tally.loose] = fills[place]
@@ -301,7 +301,7 @@ def _loosen(compared):
 @part
 def _match_loose(tally, compared, message, execution):
     """A recorded execution without order ids is as recorded when a fill has its price and quantity."""
-    _, _, loose, _, _, _, notes, _ = compared
+    _, _, loose, _, _, _, notes, _, _ = compared
     for place in range(tally.loose):
         if loose[place].price_ticks == execution.price_ticks and loose[place].qty_lots == execution.qty_lots:
             for behind in range(place + 1, tally.loose):

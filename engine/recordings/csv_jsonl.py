@@ -86,6 +86,8 @@ class TextReader:
                 self._read_header(text)
             while self._scan(text, data):
                 yield self._batch()
+        if self.format == "csv" and not self._header:
+            raise BadLineError(self.source.name, 1, "header", f"is missing; columns are: {', '.join(FIELDS)}")
         yield self._batch()
 
     def _scan(self, text: bytes, data: Any) -> bool:

@@ -33,7 +33,7 @@ from engine.recordings.batches import ContractSpec, Wanted
 from engine.recordings.databento_csv import MboCsv, is_csv
 from engine.recordings.dbn_file import MBO, DbnFile, is_dbn
 from engine.recordings.order_lives import BLOCK_ROWS, LIFE, LifeAction, LifeBlock, LifeFlag
-from engine.recordings.recorded_contracts import RecordedContracts
+from engine.recordings.recorded_contracts import RecordedContracts, refuse_unknown_symbols
 from engine.recordings.source import RecordingError, Source
 from engine.units import MAX_TICKS
 
@@ -73,6 +73,7 @@ class Records(Protocol):
     source: Source
     ticks: dict[int, int]
     others: int
+    listed: frozenset[str]
 
     def records(self) -> Iterator[Array]:
         """MBO rows in blocks."""
@@ -134,10 +135,12 @@ class MboDecoder(RecordedContracts):
         for records in self.file.records():
             numbers = np.arange(read + 1, read + 1 + len(records))
             read += len(records)
+            self._refuse_unlisted()
             kept = self._checked(records, self._contracts_of(records), numbers)
             joined = [np.concatenate(pair) for pair in zip(rest, kept, strict=True)] if len(rest[0]) else list(kept)
             whole = _whole_events(joined[0])
-            yield self._decoded(joined, whole, read)
+            reached = int(joined[2][whole]) - 1 if whole < len(joined[2]) else read
+            yield self._decoded(joined, whole, reached)
             rest = (joined[0][whole:], joined[1][whole:], joined[2][whole:])
         yield self._decoded(list(rest), len(rest[0]), read)
 
@@ -146,6 +149,15 @@ class MboDecoder(RecordedContracts):
         out = np.zeros(whole, LIFE)
         work = Work(records, contracts, numbers, self._nanos, np.zeros(whole, np.int64), self._counts, self._state)
         return LifeBlock(out[: _decode(work, out)], read)
+
+    def _refuse_unlisted(self) -> None:
+        """Where all names are listed in front of the records, a symbol that is none of them is refused at once.
+
+        An instrument without a name is called by its number.
+        """
+        if self.file.listed:
+            numbers = {symbol for symbol in self.wanted.symbols if symbol.isdecimal()}
+            refuse_unknown_symbols(self.wanted, self.seen | self.file.listed | numbers)
 
     # --- instruments --------------------------------------------------------------------------------------------------
 

@@ -50,6 +50,7 @@ class MboCsv:
     """The records of a CSV file; `bad` counts lines that were left out. Nothing else is in such a file."""
 
     others = 0
+    listed: frozenset[str] = frozenset()
 
     def __init__(self, source: Source, skip_bad: bool = False) -> None:
         self.source, self.skip_bad = source, skip_bad

@@ -13,7 +13,7 @@ from numba import njit
 from engine.recordings.byte_blocks import ByteBlocks
 from engine.recordings.order_lives import BLOCK_ROWS
 from engine.recordings.recorded_contracts import readable
-from engine.recordings.source import BadBytesError, RecordingError, Source
+from engine.recordings.source import BadBytesError, RecordingError, Source, one_line
 from engine.schema import record
 
 MAGIC = b"DBN"
@@ -58,6 +58,7 @@ def is_dbn(head: bytes) -> bool:
 class DbnFile:
     """The MBO records of a file. `others` counts records that are none; the rest is complete for the blocks so far.
 
+    `listed`: the names of all instruments, when the metadata has them.
     `ticks`: of instruments that the file defines, what one tick is in 1e-9.
     """
 
@@ -65,6 +66,7 @@ class DbnFile:
         self.source = source
         self.ticks: dict[int, int] = {}
         self.others = 0
+        self.listed: frozenset[str] = frozenset()
         self._names: dict[int, str] = {}
 
     def name(self, instrument_id: int, block: Array, row: int) -> str:
@@ -110,12 +112,12 @@ class DbnFile:
             metadata = databento_dbn.Metadata.decode(data.rest()[:size])
             mappings = metadata.mappings
         except Exception as error:  # its own error, and those of Python for what it cannot make a value of
-            reason = str(error).partition("\n")[0][:120]
-            raise BadBytesError(self.source.name, 0, 1, "metadata", f"cannot be read: {reason}") from error
+            raise BadBytesError(self.source.name, 0, 1, "metadata", f"cannot be read: {one_line(error)}") from error
         data.at += size
         for symbol, intervals in mappings.items():
             for interval in intervals:
                 self._map(symbol, str(interval["symbol"]))
+        self.listed = frozenset(self._names.values())
 
     def _map(self, symbol: str, mapped: str) -> None:
         """One of the two is an instrument's number, and the other its name."""

@@ -23,6 +23,10 @@ def check_drawable(path: Path) -> None:
     """DrawingError unless a picture can be drawn into such a file here."""
     if path.suffix not in SUFFIXES:
         raise DrawingError(f"{path}: a picture is a .png or an .html; name one")
+    if not path.parent.is_dir():
+        raise DrawingError(f"{path}: there is no folder {path.parent}; make it or name another")
+    if path.is_dir():
+        raise DrawingError(f"{path}: that is a folder; name a file")
     if path.suffix == ".png":
         try:
             import matplotlib.figure  # noqa: F401

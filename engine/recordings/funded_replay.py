@@ -1,8 +1,9 @@
 """A recording among funded accounts with everything on: margin, brackets, fees, an index, funding and liquidation.
 
 The orders are spread over accounts by a seeded hash, each order's amendments and cancels with it. The same recording
-runs beside it in a research state, whose mid price is the index. The venue's clock runs by messages, a thousand a
-second, so that every recording reaches mark ticks and funding, whatever its own clock says.
+runs beside it in a research state, whose mid price is the index: said each second, at first the first one that there
+will be, so that no order is refused because the market has just opened. The venue's clock runs by messages, a thousand
+a second, so that every recording reaches mark ticks and funding, whatever its own clock says.
 """
 
 from dataclasses import dataclass
@@ -103,6 +104,7 @@ class _Funded(Replay):
         self.result = self.outcome = result
         self.recorded = prepare(reader)
         self.accounts, self.seed, self.messages = 1, 0, 0
+        self._has_index, self._ahead, self._waited_ns = False, 0, 0
         self.counts = np.zeros(max(EventKind) + 1, np.int64)
 
     def open_venue(self) -> None:
@@ -122,7 +124,7 @@ class _Funded(Replay):
     @property
     def now_ns(self) -> int:
         """The venue's clock."""
-        return START_NS + self.messages * MESSAGE_NS
+        return START_NS + self.messages * MESSAGE_NS + self._waited_ns
 
     def _send(self, rows: Rows, sink: Any) -> None:
         rows["time_ns"] = np.maximum(rows["time_ns"], self.now_ns)
@@ -134,17 +136,38 @@ class _Funded(Replay):
         refuse_other_contracts(rows, "--accounts")
         open_market(self.recorded, self.reader)
         self.result.commands += len(rows)
+        self._ahead = 0
+        if not self._has_index:
+            self._look_for_index(rows)
         for start in range(0, len(rows), SLICE):
             piece = rows[start : start + SLICE].copy()
             self._say_index()
-            self.recorded.stamp(rows[start : start + SLICE])
-            self.recorded.feed(rows[start : start + SLICE], _ignore)
+            self._record(rows[max(start, self._ahead) : start + SLICE])
             orders = ~np.isin(piece["kind"], (CommandKind.LABEL, CommandKind.MASS_CANCEL))
             piece["account_slot"][orders] = _owners(piece["cl_ord_id"][orders], self.seed, self.accounts)
             piece["person"][orders] = 1
             piece["time_ns"] = self.now_ns + MESSAGE_NS * np.arange(len(piece))
             self._send(piece, self._count)
             self.messages += len(piece)
+
+    def _record(self, rows: Rows) -> None:
+        """What was recorded goes on without the accounts."""
+        if len(rows):
+            self.recorded.stamp(rows)
+            self.recorded.feed(rows, _ignore)
+
+    def _look_for_index(self, rows: Rows) -> None:
+        """Go ahead in the recording until its book has two sides, and say its price a second before the orders come:
+        the index is there at the tick in between.
+        """
+        step = 1
+        while self._ahead < len(rows) and not self._has_index:
+            self._record(rows[self._ahead : self._ahead + step])
+            self._ahead, step = min(len(rows), self._ahead + step), min(2 * step, SLICE)
+            self._has_index = all(self.recorded.depth(1))
+        if self._has_index:
+            self._say_index()
+            self._waited_ns = SLICE * MESSAGE_NS
 
     def _say_index(self) -> None:
         bids, asks = self.recorded.depth(1)

@@ -13,12 +13,17 @@ import numpy as np
 
 from engine.kernels import part, unlocked
 from engine.recordings.source import BadLineError, RecordingError, Source, count_lines
+from engine.units import JIT, load_word, lowest_bit, wrapping_mul
 
 BLOCK_BYTES = 1 << 18
 MAX_DIGITS = 18
 """Digits of a plain field; two such values sum within int64."""
+_ZEROS, _LOW_BITS, _TO_HIGH_BIT = (int.from_bytes(bytes([octet]) * 8) for octet in (ord("0"), 0x7F, 0x80 - 10))
+"""For eight letters at once: what makes digits 0 to 9, and what sets the high bit of anything above them."""
+_POW10 = np.array([10**power for power in range(9)])
 _NEWLINE, _RETURN, _COMMA, _MINUS, _POINT, _ZERO, _SPACE, _TAB = 10, 13, 44, 45, 46, 48, 32, 9
 
+NOWHERE = -1
 WORD = -1
 """In place of a number of decimals: the field is a word, and its value is that of `word_value`."""
 _WORD_LETTERS = 8
@@ -126,9 +131,9 @@ class _Room:
         The lines, where the next one begins, and its number.
         """
         numbers, values, plain = self.numbers[used:], self.values[used:], self.plain[used:]
-        starts = self.starts[used:]
-        begin = at, number
-        count, at, number = _parse(np.frombuffer(data, np.uint8), begin, places, values, (numbers, starts, plain))
+        starts, begin, ends = self.starts[used:], (at, number), np.zeros(len(places), np.int64)
+        lines = numbers, starts, plain, ends
+        count, at, number = _parse(np.frombuffer(data, np.uint8), begin, places, values, lines)
         return Lines(numbers[:count], values[:count], plain[:count], starts[:count], data), at, number
 
 
@@ -149,13 +154,34 @@ def _word(octets, at):
 
 
 @part
+def _some_digits(octets, at, most):
+    """What up to eight digits at a place say, at most so many of them, and how many; eight bytes have to be there."""
+    word = load_word(octets, at) ^ _ZEROS
+    over = ((word & _LOW_BITS) + _TO_HIGH_BIT | word) & ~_LOW_BITS
+    count = min(8 if over == 0 else lowest_bit(over) >> 3, most)
+    if count == 0:
+        return np.int64(0), count
+    word <<= np.int64(64 - 8 * count)
+    word = wrapping_mul(word, 10 << 8 | 1) >> 8 & 0x00FF00FF00FF00FF
+    word = wrapping_mul(word, 100 << 16 | 1) >> 16 & 0x0000FFFF0000FFFF
+    return wrapping_mul(word, 10_000 << 32 | 1) >> 32, count
+
+
+@part
 def number_at(octets, at, places):
     """The plain number at a place and where it ends, scaled by 10^places; -1 where there is none."""
-    size, sign, value, digits = len(octets), 1, 0, 0
+    size, sign, value, digits = len(octets), 1, np.int64(0), 0
     if at < size and octets[at] == _MINUS:
         sign = -1
         at += 1
     begun = at
+    while JIT and size - at >= 8 and digits <= MAX_DIGITS:
+        more, count = _some_digits(octets, at, 8)
+        value = wrapping_mul(value, _POW10[count]) + more
+        digits += count
+        at += count
+        if count < 8:
+            break
     while at < size and digits <= MAX_DIGITS:
         digit = np.int64(octets[at]) - _ZERO
         if digit < 0 or digit > 9:
@@ -171,6 +197,13 @@ def number_at(octets, at, places):
     if at < size and octets[at] == _POINT:
         at += 1
         begun = at
+        while JIT and size - at >= 8 and left > 0:
+            more, count = _some_digits(octets, at, left)
+            value = wrapping_mul(value, _POW10[count]) + more
+            left -= count
+            at += count
+            if count < 8:
+                break
         while at < size and left > 0:
             digit = np.int64(octets[at]) - _ZERO
             if digit < 0 or digit > 9:
@@ -204,18 +237,52 @@ def text_end(octets, at):
 
 
 @part
-def _values(octets, at, places, row):
-    """Parse one line into a row of values; where it ends (its newline, or behind everything), -1: it is not plain."""
-    last = len(places) - 1
-    for field in range(last + 1):
+def _same_bytes(octets, at, former, most):
+    """How many bytes are the same from two places on, as far as it matters; the last few of all do not count."""
+    same = 0
+    while same < most and at + same + 8 <= len(octets):
+        different = load_word(octets, at + same) ^ load_word(octets, former + same)
+        if different != 0:
+            return same + (lowest_bit(different) >> 3)
+        same += 8
+    return same
+
+
+@part
+def _values(octets, at, places, row, before):
+    """Parse one line into a row of values; where it ends (its newline, or behind everything), -1: it is not plain.
+
+    Fields that stand in the line before, which was plain, are taken from there: of a book most are the same.
+    `before`: where that line begins, NOWHERE: none; its values; the ends of its fields, which become this line's.
+    """
+    former_begin, former_row, ends = before
+    last, begin, former, field = len(places) - 1, at, former_begin, 0
+    former_end = former_begin + ends[last]
+    while field <= last:
+        if former_begin != NOWHERE:
+            same = _same_bytes(octets, at, former, former_end + 1 - former)
+            while field <= last and former_begin + ends[field] - former < same:
+                size = former_begin + ends[field] - former
+                row[field] = former_row[field]
+                ends[field] = at + size - begin
+                at += size + 1
+                former += size + 1
+                same -= size + 1
+                field += 1
+            if field > last:
+                at -= 1
+                break
         value, at = _word(octets, at) if places[field] == WORD else number_at(octets, at, places[field])
         if at < 0:
             return -1
         row[field] = value
+        former = former_begin + ends[field] + 1
+        ends[field] = at - begin
         if field < last:
             if at == len(octets) or octets[at] != _COMMA:
                 return -1
             at += 1
+        field += 1
     if at < len(octets) and octets[at] == _RETURN:
         at += 1
     return at if at == len(octets) or octets[at] == _NEWLINE else -1
@@ -224,13 +291,14 @@ def _values(octets, at, places, row):
 @unlocked
 def _parse(octets, begin, places, values, lines):
     """Parse lines from a place on: how many are not blank, where it ended, and the number of the line there."""
-    numbers, starts, plain = lines
+    numbers, starts, plain, ends = lines
     at, number = begin
-    used = 0
+    used, former = 0, NOWHERE
     while at < len(octets) and used < len(numbers):
         start = at
-        at = _values(octets, start, places, values[used])
+        at = _values(octets, start, places, values[used], (former, values[used - 1], ends))
         is_plain = at >= 0
+        former = start if is_plain else NOWHERE
         if not is_plain:
             at = text_end(octets, start)
         if is_plain or not text_is_blank(octets, start, at):

@@ -8,7 +8,10 @@ from engine.recordings.batches import Batch, ContractSpec
 
 
 class JournalRecording:
-    """Reads a journal's folder; every batch is verified before it is given out. JournalError as in `JournalReader`."""
+    """Reads a journal's folder; every batch is verified before it is given out. JournalError as in `JournalReader`.
+
+    A journal names no contracts: whoever knows them may put them into `contracts`, by slot.
+    """
 
     format = "journal"
     has_clock = True
@@ -20,6 +23,8 @@ class JournalRecording:
     def __init__(self, directory: Path) -> None:
         self.log = JournalReader(directory)
         self.contract = ContractSpec(directory.name)
+        self.contracts: list[ContractSpec] = []
+        self.accounts = 0
 
     def batches(self) -> Iterator[Batch]:
         """The whole log; a message is a row, its number the sequence."""

@@ -136,7 +136,8 @@ class JsonLives(RecordedContracts, ABC, Generic[Message]):
                 if len(lines[-1]) > MAX_LINE_BYTES:
                     self.line += 1
                     raise self._error("line", f"has no end within {MAX_LINE_BYTES} bytes")
-            yield from self._body(window.rest())
+            if len(window.rest()):
+                yield from self._body(window.rest())
 
     def _body(self, line: bytes) -> Iterator[bytes]:
         self.line += 1

@@ -519,7 +519,7 @@ class Follower:
         self.f["first"], left = first, len(block[0]) - first
         rows = 2 * left + self._make_room(int((self.f["stop"] - self.f["next"])[0]))
         commands, numbers, cursor = np.zeros(rows, COMMAND), np.empty(rows, np.int64), np.zeros(1, CURSOR)
-        said = np.zeros(left, CHECK), np.zeros(left, EXECUTION)
+        said = np.empty(left, CHECK), np.empty(left, EXECUTION)
         out = cursor, commands, numbers
         self.status = int(_follow_rows(self.f, self.queues.arrays, out, block, said, (*self._scratch, self._seen)))
         used, checks, executions, books = (int(cursor[name][0]) for name in ("rows", "checks", "executions", "books"))

@@ -30,7 +30,7 @@ from engine.recordings.order_fields import (
     check_columns,
     write_row,
 )
-from engine.recordings.source import BadLineError, RecordingError, Source
+from engine.recordings.source import BadLineError, RecordingError, Source, one_line
 from engine.schema import COMMAND
 
 BATCH_ROWS = 16_384
@@ -83,8 +83,8 @@ class TableReader:
                 if batch is not None:
                     batch.validate(full=True)  # pyarrow itself trusts the offsets in an Arrow file.
             except (pyarrow.ArrowException, OSError) as error:
-                reason = " ".join(str(error).split())[:200]
-                raise RecordingError(f"{self.source.path}: damaged after row {self._row}: {reason}") from error
+                reason = f"damaged after row {self._row}: {one_line(error)}"
+                raise RecordingError(f"{self.source.path}: {reason}") from error
             if batch is None:
                 return
             for start in range(0, batch.num_rows, BATCH_ROWS):
@@ -116,7 +116,7 @@ class TableReader:
                 self.schema = batches.schema
             names = ["time_ns" if name == _TIME else name for name in self.schema.names]
         except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
-            raise RecordingError(f"{path}: damaged: {' '.join(str(error).split())[:200]}") from error
+            raise RecordingError(f"{path}: damaged: {one_line(error)}") from error
         check_columns(names, (self.source.name, 0))
         self._columns = names
         return batches

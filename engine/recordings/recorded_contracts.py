@@ -40,9 +40,12 @@ def readable(name: str) -> str:
 
 
 def refuse_unknown_symbols(wanted: Wanted, seen: set[str]) -> None:
-    """RecordingError for a symbol that is wanted and was not seen; it names those that were."""
+    """RecordingError for a symbol that is wanted and was not seen; it names those that were.
+
+    Nothing is refused where one of several files may lack a symbol.
+    """
     missing = sorted(wanted.symbols - seen)
-    if missing:
+    if missing and not wanted.may_lack:
         names = sorted(seen)
         more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
         there = ", ".join(names[:SHOWN_NAMES]) + more if names else "none"

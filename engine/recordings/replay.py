@@ -17,7 +17,7 @@ from engine.codes import CommandKind, Mode
 from engine.host import Engine
 from engine.recordings.batches import Batch, Book, ManyContracts, Reader
 from engine.recordings.checked_run import CheckedRun
-from engine.recordings.checks import Checks
+from engine.recordings.checks import Checks, no_checks
 from engine.recordings.comparison import AS_RECORDED, CHECKED, EQUAL, EXECUTIONS, Comparison
 from engine.recordings.journals import JournalRecording
 from engine.recordings.lost_orders import LIMITS, WITHOUT_INDEX, lost_orders
@@ -197,7 +197,7 @@ class Replay:
         if not self.reader.has_clock or self.reader.is_log or not len(batch.commands):
             return
         late, self._latest_ns = count_late(batch.commands, batch.messages, self._latest_ns)
-        self.result.times_out_of_order += late
+        self.result.times_out_of_order += int(late)
 
     def _cut(self, batch: Batch) -> bool:
         """Shorten the batch to what is wanted; whether nothing after it is."""
@@ -220,32 +220,28 @@ class Replay:
         if not self.reader.is_log:
             open_market(self.runner, self.reader)
             self.runner.stamp(batch.commands)
-        checks = batch.checks if self.options.compare else None
-        if checks:
-            self.checked.begin(batch, checks)
+        checks = (batch.checks if self.options.compare else None) or no_checks()
+        self.checked.begin(batch, checks)
         begun = 0
         for stop, checked in self._pieces(batch, checks):
             if self.options.pace and stop > begun:
                 self.options.pace(int(batch.commands["time_ns"][stop - 1]))
-            self._piece(batch, (begun, stop), checked if checks else None)
+            self._piece(batch, (begun, stop), checked)
             begun = stop
 
-    def _piece(self, batch: Batch, rows: tuple[int, int], checked: int | None) -> None:
-        """Apply rows; when the batch has checks, compare up to so many of them."""
+    def _piece(self, batch: Batch, rows: tuple[int, int], checked: int) -> None:
+        """Apply rows, and compare up to so many of the batch's checks."""
 
         def take(events: Rows) -> None:
             if self.options.reports:
                 self.options.reports.write(batch.commands, batch.sequences, events)
 
-        if checked is None:
-            self.runner.feed(batch.commands[slice(*rows)], take)
-        else:
-            self.checked.advance(rows[1], checked, take)
+        self.checked.advance(rows[1], checked, take)
 
-    def _pieces(self, batch: Batch, checks: Checks | None) -> Iterator[tuple[int, int]]:
+    def _pieces(self, batch: Batch, checks: Checks) -> Iterator[tuple[int, int]]:
         """(row after the last, checks up to there) of what goes into the engine together."""
-        start, times, count = 0, batch.commands["time_ns"], len(checks) if checks else 0
-        if self.options.pace and checks:
+        start, times, count = 0, batch.commands["time_ns"], len(checks)
+        if self.options.pace and count:
             for number, stop in enumerate(checks.rows["at"].tolist(), 1):
                 yield stop, number
                 start = stop
@@ -265,7 +261,7 @@ class Replay:
         result.repeated = runner.repeated
         result.lost = {} if self.reader.is_log else lost_orders(result.rejects, result.repeated, self.limits)
         result.depth = runner.depth(self.options.levels)
-        if isinstance(self.reader, ManyContracts):
+        if isinstance(self.reader, ManyContracts) and self.reader.contracts:
             names = [each.name for each in self.reader.contracts]
             result.contract = ", ".join(names[:NAMED_CONTRACTS]) + (", ..." if len(names) > NAMED_CONTRACTS else "")
             for slot, name in enumerate(names):

@@ -42,6 +42,12 @@ class RecordingError(ValueError):
     """A recording that cannot be read; the text is one line for a person."""
 
 
+def one_line(error: Exception, most: int = 200) -> str:
+    """What a library says of bytes that it cannot read, as one line that prints: it may repeat some of them."""
+    text = " ".join(str(error).split())[:most]
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
 class BadLineError(RecordingError):
     """A malformed line or record: file, line (from 1), field and reason."""
 
@@ -237,12 +243,24 @@ _being_read: dict[Path, "weakref.ref[BinaryIO]"] = {}
 """The file of each path that was opened last."""
 
 
+_of_folder: dict[Path, tuple[int, Path, int]] = {}
+"""Of a folder that is read as one recording: the bytes of the files that were read, the one at hand, all bytes."""
+
+
+def note_file(folder: Path, done_bytes: int, file: Path, all_bytes: int) -> None:
+    """Say which file of a folder is read now, for `share_read`."""
+    _of_folder[folder] = done_bytes, file, all_bytes
+
+
 def share_read(path: Path) -> float:
-    """How much of a file that is being read was read, from 0 to 1; 0 while it is not open. For a zip: of all of it."""
+    """How much of a file or folder that is being read was read, from 0 to 1; 0 before. For a zip: of all of it.
+
+    Of a packed file this counts what a thread has read ahead: up to six times AHEAD_BYTES when unpacked.
+    """
+    done_bytes, path, all_bytes = _of_folder.get(path, (0, path, 0))
     file = _being_read[path]() if path in _being_read else None
-    if file is None or file.closed:
-        return 0.0
-    return file.tell() / max(1, path.stat().st_size)
+    read_bytes = 0 if file is None or file.closed else file.tell()
+    return (done_bytes + read_bytes) / max(1, all_bytes or path.stat().st_size)
 
 
 def _buffered(packed: Any) -> BinaryIO:

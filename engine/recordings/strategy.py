@@ -34,7 +34,7 @@ from engine.recordings.source import RecordingError
 from engine.units import FOREVER_NS, MAX_LOTS, MAX_TICKS
 
 MAX_ANSWERS = 10_000
-"""How often a strategy may be called at one instant: each call because of what the one before did."""
+"""How often a strategy may be called while nothing is recorded and no time passes: because of what it did itself."""
 SAMPLE_FIELDS = ("time_ns", "bid_ticks", "ask_ticks", "position_lots", "cash_tick_lots", "fees_micros")
 _NAMES = (
     "kind", "side", "ord_type", "tif", "flags", "account_slot", "contract_slot", "cl_ord_id", "qty_lots", "price_ticks",
@@ -282,7 +282,7 @@ class _Backtest:
             self.book.take(events, message, int(times[place - 1]))
             end = int(np.searchsorted(batch.messages, message, "right"))
             place, events = self.market.advance(batch.commands, place, end)
-        self.session.messages = int(batch.messages[place - 1])
+        self.session.messages, self.answers = int(batch.messages[place - 1]), 0
         self._now(int(times[place - 1]))
         if has_traded:
             self._call()

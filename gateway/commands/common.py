@@ -42,7 +42,7 @@ LOST_ORDERS = 3
 LONG_SECONDS = 2.0
 COMPILES = "compiling: about a minute, once after an installation"
 """What is said when that takes longer than LONG_SECONDS."""
-_FILE_FLAGS = ("output", "reports", "book")
+_FILE_FLAGS = ("output", "reports", "book", "trades", "plot", "to")
 _REMEDIES = {
     errno.ENOENT: "check the name and its folder",
     errno.EEXIST: "name another",
@@ -51,6 +51,7 @@ _REMEDIES = {
     errno.EACCES: "name a place that you may use, or ask its owner",
     errno.EPERM: "name a place that you may use, or ask its owner",
     errno.EROFS: "name a place that can be written",
+    errno.EMFILE: "let this process open more files: ulimit -n 8192",
     errno.ENOSPC: "make room there or name another place",
 }
 _WHOLE = re.compile(r"-?[0-9]{1,19}")

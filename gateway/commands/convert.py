@@ -45,7 +45,7 @@ def add_parser(subparsers: Any) -> None:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_input_arguments(parser)
+    add_input_arguments(parser, until_flags=("--until", "--to"))
     parser.add_argument("journal", type=Path, metavar="JOURNAL", help="folder for the journal; it must hold none yet")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     parser.set_defaults(run=run)

@@ -23,6 +23,7 @@ from rich.text import Text
 
 from engine import disk
 from engine.host import holds_journal
+from gateway import clock
 from gateway.client import Client, demo_traders
 from gateway.commands import demo_market
 from gateway.commands.common import FAILED, compile_engine, make_data_folder, progress_bar, readable_errors, whole
@@ -31,6 +32,7 @@ from gateway.commands.demo_market import ARBITRAGEUR, GAMBLERS, MAKERS, TAKERS, 
 from gateway.config import Config
 from gateway.net.server import Server
 from gateway.office.bootstrap import Trader
+from gateway.registry.authentication import NewKey
 
 _EXAMPLES = """examples:
   lionrock demo
@@ -84,7 +86,8 @@ def run(args: argparse.Namespace) -> int:
         compile_engine()
         traders = _set_up(config, args.hours)
         with suppress(KeyboardInterrupt):
-            return uvloop.run(_Demo(config, traders, args.seconds, args.json).run())
+            officers = demo_market.open_officers(config, clock.wall_ns())
+            return uvloop.run(_Demo(config, traders, officers, args.seconds, args.json).run())
         return 0
 
 
@@ -125,6 +128,7 @@ class _Demo:
 
     config: Config
     traders: dict[str, Trader]
+    officers: dict[str, NewKey]
     seconds: float
     as_json: bool
     console: Console = field(default_factory=Console)
@@ -233,11 +237,14 @@ class _Demo:
         you, page = self.traders[YOU], url.replace("ws", "http", 1)
         kept = Path(self.config.data).resolve() / f"{you.name}.key"
         disk.write_new(kept, json.dumps({"id": you.key.id, "secret": you.key.secret}).encode() + b"\n")
-        address = f"{page}/#{urlencode({'key': you.key.id, 'secret': you.key.secret})}"
+        address = _logged_in(page, you.key)
+        ann, ben = (_logged_in(f"http://127.0.0.1:{operations_port}", key) for key in self.officers.values())
         if self.as_json:
+            officers = [{"person": name, "key": key.id, "secret": key.secret} for name, key in self.officers.items()]
             facts = {
                 "address": address, "page": page, "url": f"{url}/ws/api/v2", "key": you.key.id,
-                "secret": you.key.secret, "file": str(kept), "operations": f"http://127.0.0.1:{operations_port}",
+                "secret": you.key.secret, "file": str(kept), "console": ann,
+                "officers": officers,
             }  # fmt: skip
             print(json.dumps(facts), flush=True)
             return
@@ -249,6 +256,8 @@ class _Demo:
         commands = ("watch", "trade buy BTC_USDC-PERPETUAL 0.1 --type market", "trade positions")
         for line in (f"export {settings}", *(f"{_program()} {command}" for command in commands)):
             said(f"  {line}", markup=False)
+        said("the console for operators and compliance officers, as one of them, and as the second for four eyes:")
+        said(f"  {ann}\n  {ben}", markup=False)
 
     def _say_end(self, server: Server) -> None:
         facts = {
@@ -259,6 +268,11 @@ class _Demo:
             print(json.dumps(facts))
         else:
             self.console.print(f"{self._counts()}, log at {facts['sequence']}")
+
+
+def _logged_in(page: str, key: NewKey) -> str:
+    """The address of a page that logs in with a key."""
+    return f"{page}/#{urlencode({'key': key.id, 'secret': key.secret})}"
 
 
 def _program() -> str:

@@ -1,12 +1,13 @@
 """What the demo trades: its contracts, where their prices begin, and who is there."""
 
-from engine.codes import CommandKind, MarginMode, VenueParameter
+from engine.codes import NIL, CommandKind, MarginMode, VenueParameter
 from engine.codes import ContractParameter as P
 from gateway import clock
 from gateway.config import Config
 from gateway.office.bootstrap import Trader, list_contracts, open_trader, set_up_venue
 from gateway.office.listings import Listing
-from gateway.registry.registry import Intent, Registry
+from gateway.registry.authentication import NewKey, new_hmac_key
+from gateway.registry.registry import Intent, KeyOrder, Registry
 from gateway.registry.vault import Vault
 
 MICROS = 1_000_000
@@ -33,6 +34,7 @@ PRICES = {"BTC": "60000", "ETH": "3000", "SOL": "150", "DOGE": "0.2"}
 """Where the index of each begins, a day before the demo."""
 MAKERS, TAKERS, GAMBLERS = ("maker-1", "maker-2"), ("taker-1", "taker-2"), ("gambler-1", "gambler-2")
 ARBITRAGEUR, YOU = "arbitrageur", "you"
+OFFICERS = ("Ann Lee", "Ben Wong")
 _CASH_MICROS = dict.fromkeys(GAMBLERS, 2 * MILLION_MICROS)
 """What differs from 10 million USDC."""
 
@@ -65,6 +67,20 @@ def set_up(config: Config, begin_ns: int) -> dict[str, Trader]:
     finally:
         registry.close()
     return traders
+
+
+def open_officers(config: Config, now_ns: int) -> dict[str, NewKey]:
+    """Two officers, so that the console can be tried with four eyes; the traders' keys stay as they are."""
+    registry = Registry(config.registry)
+    try:
+        vault, keys = Vault(config.vault, registry), {}
+        for name in OFFICERS:
+            keys[name], person = new_hmac_key(vault), registry.person(name, now_ns)
+            order = KeyOrder(keys[name].id, NIL, person, "hmac", keys[name].verifier, ("compliance", "admin"), "")
+            registry.add_key(order, now_ns)
+    finally:
+        registry.close()
+    return keys
 
 
 def _patience() -> Intent:

@@ -8,15 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from engine.host import JournalError
-from engine.recordings.batches import ContractSpec, Reader, contracts_of, parse_contract
+from engine import disk
+from engine.host import JournalError, holds_journal
+from engine.recordings.batches import Reader, contracts_of
 from engine.recordings.out.export import FORMATS, MAX_LEVELS, WHAT, Export, Wanted
 from engine.recordings.out.file_set import ExportError, FileSet
 from engine.recordings.replay import Options, ReplayResult, prepare, replay
-from engine.recordings.source import RecordingError
+from engine.recordings.source import RecordingError, share_read
 from gateway.audit_trail.export import paced
-from gateway.commands.common import FAILED, compile_engine, open_registry, progress_bar, reason_of, tell_lost, whole
-from gateway.commands.replay import add_input_arguments, open_reader
+from gateway.commands.common import FAILED, compile_engine, progress_bar, reason_of, tell_lost, whole
+from gateway.commands.replay import add_input_arguments, data_folder, open_reader
 from gateway.config import Config
 from gateway.venue.disk_space import beside_running
 
@@ -118,12 +119,12 @@ def _export(args: argparse.Namespace) -> Exported:
     wanted.tables()
     reader = open_reader(args)
     _check_folder(args)
-    files = FileSet(args.to)
+    files = FileSet(args.to, disk.private if reader.is_log else None)
     try:
-        with beside_running(Config(data=str(_data_folder(args))), args.to) as pace:
+        with beside_running(Config(data=str(data_folder(args.path))), args.to) as pace:
             if pace is not None:
                 files.wrap = partial(paced, pace=pace)
-            export = Export(files, wanted, _contracts(args, reader), reader.has_clock)
+            export = Export(files, wanted, contracts_of(reader), reader.has_clock)
             result = _replayed(args, reader, export)
     except BaseException:
         files.abandon()
@@ -136,39 +137,16 @@ def _export(args: argparse.Namespace) -> Exported:
 
 def _replayed(args: argparse.Namespace, reader: Reader, export: Export) -> ReplayResult:
     compile_engine()
-    with progress_bar("messages") as show_progress:
+    with progress_bar("messages", lambda: share_read(args.path)) as show_progress:
         until = {"until_message": args.until.message, "until_ns": args.until.time_ns}
         options = Options(**until, reports=export, progress=show_progress, compare=False)
         return replay(reader, prepare(reader), options)
 
 
-def _data_folder(args: argparse.Namespace) -> Path:
-    """The data folder, if the source is one or the journal of one."""
-    return args.path if Path(Config(data=str(args.path)).journal).is_dir() else args.path.absolute().parent
-
-
 def _check_folder(args: argparse.Namespace) -> None:
     """Refuse the data folder of a venue, and a journal's."""
-    if Config(data=str(args.to)).registry.exists() or any(args.to.glob("journal-*")):
+    if Config(data=str(args.to)).registry.exists() or holds_journal(args.to):
         raise ExportError(f"--to {args.to}: the folder of a venue or of a journal; choose one of its own")
-
-
-def _contracts(args: argparse.Namespace, reader: Reader) -> list[ContractSpec]:
-    """The contracts by slot, of a recording as it names them.
-
-    Of a journal as the registry beside it does; else, and before that, each `--contract` names the next slot.
-    """
-    if not reader.is_log:
-        return contracts_of(reader)
-    specs: list[ContractSpec] = []
-    if Config(data=str(args.path)).registry.exists():
-        with open_registry(str(args.path)) as registry:
-            for contract in sorted(registry.contracts(), key=lambda contract: contract.slot):
-                specs += [ContractSpec(f"C{slot}") for slot in range(len(specs), contract.slot)]
-                specs.append(ContractSpec(contract.name, contract.tick, contract.lot))
-    for slot, text in enumerate(args.contract):
-        specs[slot : slot + 1] = [parse_contract(text, specs[slot] if slot < len(specs) else ContractSpec(f"C{slot}"))]
-    return specs
 
 
 def _show(exported: Exported) -> None:

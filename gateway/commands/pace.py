@@ -15,12 +15,16 @@ class Pace:
         self.speed = speed
         self._recorded_ns, self._steady_ns = 0, 0
 
-    def __call__(self, time_ns: int) -> None:
-        """Return when it is time for what was recorded at `time_ns`; what opens a market carries no time, 0."""
+    def left_s(self, time_ns: int) -> float:
+        """How long until it is time for what was recorded at `time_ns`; what opens a market carries no time, 0."""
         if not time_ns:
-            return
+            return 0.0
         if not self._steady_ns:
             self._recorded_ns, self._steady_ns = time_ns, clock.steady_ns()
         due_ns = self._steady_ns + int((time_ns - self._recorded_ns) / self.speed)
-        while (left := (due_ns - clock.steady_ns()) / 1e9) > 0:
-            time.sleep(min(left, MAX_WAIT_S))
+        return max(0.0, (due_ns - clock.steady_ns()) / 1e9)
+
+    def __call__(self, time_ns: int) -> None:
+        """Return when it is time."""
+        while left_s := self.left_s(time_ns):
+            time.sleep(min(left_s, MAX_WAIT_S))

@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import json
 import re
+import sqlite3
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from engine.recordings import FORMATS, OF_MANY_CONTRACTS, open_recording
 from engine.recordings.batches import ContractSpec, Reader, Wanted, contracts_of, parse_contract
 from engine.recordings.drawing import check_drawable, draw
 from engine.recordings.funded_replay import FundedResult, replay_funded
+from engine.recordings.journals import JournalRecording
 from engine.recordings.pictures import gather
 from engine.recordings.replay import Options, ReplayResult, prepare, replay
 from engine.recordings.report_stream import ReportStream
@@ -30,6 +32,7 @@ from gateway.commands.connection import NoSecret
 from gateway.commands.pace import Pace
 from gateway.commands.replay_watch import Watch
 from gateway.config import Config
+from gateway.registry.noted import listed_contracts
 
 MAX_SHOWN_CONTRACTS = 20
 
@@ -39,8 +42,9 @@ _EXAMPLES = """examples:
   lionrock replay 2015-05-01.log.xz --until 2015-05-01T02:00 --speed 60 --depth 5
   lionrock replay 01302020.NASDAQ_ITCH50.gz --symbols AAPL,MSFT --contract tick=0.01
   lionrock replay orders.csv --contract BTC_USD,tick=0.01,lot=0.001
-  lionrock replay xnas-itch-20231114.mbo.dbn.zst --symbols AAPL,MSFT --from 2023-11-14T14:30 --contract tick=0.01
+  lionrock replay xnas-itch-20231114.mbo.dbn.zst --symbols AAPL,MSFT --from 2023-11-14T14:30 --to 2023-11-14T15:00
   lionrock replay lionrock-data --until 5000
+  lionrock replay folder-of-daily-files --from 2023-11-14T14:30 --to 2023-11-16
   lionrock replay 2015-05-01.log.xz --watch --speed 60
   lionrock replay synthetic:1:200000 --plot picture.html
   lionrock replay synthetic:1:500000 --contract tick=0.01,lot=0.01 --accounts 200 --seed 7
@@ -65,7 +69,8 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "replay",
         help="replay a recorded order stream through the engine",
-        description="Replay a recording: a file, plain or .gz, .xz, .zst or .zip; a LOBSTER zip; a data folder.",
+        description="Replay a recording: a file, plain or .gz, .xz, .zst or .zip; a LOBSTER zip; a data folder; "
+        "a folder of daily files.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -78,7 +83,10 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     parser.add_argument("--accounts", type=int, metavar="N", help="trade among N funded accounts, with everything on")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="with --accounts: who has and places what")
-    parser.add_argument("--to", metavar="URL", help="send the orders to this venue, a connection for each key")
+    parser.add_argument(
+        "--to", action=_To, metavar="URL|T",
+        help="send the orders to this venue, a connection for each key; a time is as --until",
+    )  # fmt: skip
     parser.add_argument(
         "--secret-file", action="append", metavar="FILE",
         help="with --to: a key file (LIONROCK_SECRET_FILE, or LIONROCK_KEY and LIONROCK_SECRET); several for several",
@@ -92,7 +100,9 @@ def add_parser(subparsers: Any) -> None:
     parser.set_defaults(run=run)
 
 
-def add_input_arguments(parser: argparse.ArgumentParser, format_flag: str = "--format") -> None:
+def add_input_arguments(
+    parser: argparse.ArgumentParser, format_flag: str = "--format", until_flags: tuple[str, ...] = ("--until",)
+) -> None:
     """The arguments that say what to read, shared with `convert` and `export`."""
     parser.add_argument("path", type=Path, metavar="PATH", help="the recording")
     parser.add_argument(
@@ -112,7 +122,7 @@ def add_input_arguments(parser: argparse.ArgumentParser, format_flag: str = "--f
         "--trades", type=Path, metavar="FILE", help="trades beside Tardis' or Binance's book"
     )
     parser.add_argument(
-        "--until", type=_until, default=Until(), metavar="T|N", help="stop after N messages, or at a time (UTC)"
+        *until_flags, type=_until, default=Until(), metavar="T|N", help="stop after N messages, or at a time (UTC)"
     )
     parser.add_argument("--skip-bad", action="store_true", help="count malformed lines and go on")
     parser.add_argument(
@@ -120,17 +130,24 @@ def add_input_arguments(parser: argparse.ArgumentParser, format_flag: str = "--f
     )
 
 
+class _To(argparse.Action):
+    """`--to URL` names a venue; with a time or a count it is `--until`, beside `--from`."""
+
+    def __call__(self, parser: Any, namespace: Any, value: Any, option: Any = None) -> None:
+        if "://" in value:
+            namespace.to = value
+            return
+        try:
+            namespace.until = _until(value)
+        except argparse.ArgumentTypeError as error:
+            raise argparse.ArgumentError(self, f"no URL of a venue such as ws://127.0.0.1:8765, and {error}") from None
+
+
 def run(args: argparse.Namespace) -> int:
     """Replay as the arguments say; 0, or 2 or 3 with one line that says why."""
     try:
+        _check_together(args)
         if args.to:
-            if args.reports:
-                raise ValueError("--reports: a venue's reports are not the recording's; leave it out with --to")
-            if args.watch or args.plot:
-                flag = "--watch" if args.watch else "--plot"
-                raise ValueError(f"{flag}: it shows the recording's own market; leave it out with --to")
-            if args.accounts is not None:
-                raise ValueError("--accounts: a venue has its own accounts; leave it out with --to")
             return replay_to.run(args, open_reader(args))
         if args.plot:
             check_drawable(args.plot)
@@ -150,6 +167,20 @@ def run(args: argparse.Namespace) -> int:
     return tell_lost("replay", args, result.lost, result.commands)
 
 
+def _check_together(args: argparse.Namespace) -> None:
+    """ValueError for options that do not go together."""
+    shows = "--watch" if args.watch else "--plot" if args.plot else ""
+    elsewhere = "--to" if args.to else "--accounts" if args.accounts is not None else ""
+    if shows and elsewhere:
+        raise ValueError(f"{shows}: it shows the recording's own market; leave it out with {elsewhere}")
+    if args.to and args.reports:
+        raise ValueError("--reports: a venue's reports are not the recording's; leave it out with --to")
+    if args.to and args.accounts is not None:
+        raise ValueError("--accounts: a venue has its own accounts; leave it out with --to")
+    if args.watch and args.json:
+        raise ValueError("--watch: it is for a person who looks; leave it out with --json")
+
+
 def open_reader(args: argparse.Namespace) -> Reader:
     """The recording that the arguments name, with its contract as they say."""
     journal = Path(Config(data=str(args.path)).journal)
@@ -157,16 +188,38 @@ def open_reader(args: argparse.Namespace) -> Reader:
     symbols = frozenset(filter(None, args.symbols.split(",")))
     wanted = Wanted(symbols, args.since, tuple(args.contract), args.trades)
     reader = open_recording(path, args.format, args.book, args.skip_bad, wanted)
-    if reader.format not in OF_MANY_CONTRACTS:
+    if isinstance(reader, JournalRecording):
+        reader.contracts = _named(data_folder(args.path), args.contract)
+    elif reader.format not in OF_MANY_CONTRACTS:
         for text in args.contract:
             reader.contract = parse_contract(text, reader.contract)
     return reader
 
 
+def data_folder(path: Path) -> Path:
+    """The data folder that a path names, or the journal in it; of any other path the folder that it lies in."""
+    return path if Path(Config(data=str(path)).journal).is_dir() else path.absolute().parent
+
+
+def _named(folder: Path, texts: list[str]) -> list[ContractSpec]:
+    """A journal's contracts by slot, as the registry beside it names them; each `--contract` is about the next slot."""
+    specs: list[ContractSpec] = []
+    registry = Config(data=str(folder)).registry
+    if registry.exists():
+        try:
+            listed = listed_contracts(registry)
+        except sqlite3.Error as error:
+            remedy = "restore the data folder from a backup, or copy its journal alone to another folder"
+            raise ValueError(f"{registry}: the contracts cannot be read: {error}; {remedy}") from None
+        for slot, name, tick, lot in listed:
+            specs += [ContractSpec(f"C{missing}") for missing in range(len(specs), slot)]
+            specs.append(ContractSpec(name, tick, lot))
+    for slot, text in enumerate(texts):
+        specs[slot : slot + 1] = [parse_contract(text, specs[slot] if slot < len(specs) else ContractSpec(f"C{slot}"))]
+    return specs
+
+
 def _replay(args: argparse.Namespace, reader: Reader, reports: ReportStream | None) -> ReplayResult:
-    if args.watch and (args.accounts is not None or args.json):
-        flag = "--json" if args.json else "--accounts"
-        raise ValueError(f"--watch: it is for a person who looks at the recording's own market; leave {flag} out")
     compile_engine()
     options = Options(
         until_message=args.until.message,
@@ -208,7 +261,7 @@ def show(result: ReplayResult, spec: ContractSpec) -> None:
         console.print("first differences from the recorded executions:")
         for difference in result.execution_differences:
             console.print(f"  {difference}")
-    if len(result.contracts) > 1:
+    if len(result.contracts) > 1 and result.book_rows_checked is not None:
         console.print(_contracts_table(result))
     console.print(_depth_table(result, spec))
     console.print(f"state digest {result.digest}", soft_wrap=True)
@@ -220,7 +273,8 @@ def _summary(result: ReplayResult, spec: ContractSpec) -> Table:
     table.add_row("rate", f"{_rate(result.messages, result.seconds)}; {result.seconds:.3f} s in all")
     table.add_row("in the engine", f"{_rate(result.commands, result.engine_seconds)}; {result.engine_seconds:.3f} s")
     table.add_row("trades", f"{result.trades:,}")
-    table.add_row("volume", f"{_amount(result.volume_lots, spec.lot)}")
+    if len(result.contracts) < 2:  # lots of different contracts have no sum
+        table.add_row("volume", f"{_amount(result.volume_lots, spec.lot)}")
     for name, count in result.ignored.items():
         table.add_row(name, f"{count:,}")
     for reason, count in sorted(result.rejects.items(), key=lambda item: -item[1]):

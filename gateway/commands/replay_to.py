@@ -18,21 +18,21 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from engine.code_values import COMMAND_AMEND, COMMAND_CANCEL, COMMAND_NEW
+from engine.code_values import COMMAND_AMEND, COMMAND_CANCEL, COMMAND_MASS_CANCEL, COMMAND_NEW
 from engine.codes import EventKind, Reason
 from engine.recordings.batches import Batch, Reader
 from engine.recordings.lives_reader import choose_contract, refuse_other_contracts
 from engine.recordings.lost_orders import lost_orders
 from engine.recordings.source import share_read
-from gateway import clock
 from gateway.client import Client, RpcError
 from gateway.commands.common import progress_bar, tell_lost
 from gateway.commands.connection import NO_KEY, credentials, key_and_secret, run_client
+from gateway.commands.pace import Pace
 
 FRAME_ROWS = 512
 PACE_SLICE_NS = 10_000_000
 """At a given speed, orders within this recorded time of each other go in together."""
-_SENT = (COMMAND_NEW, COMMAND_AMEND, COMMAND_CANCEL)
+_SENT = (COMMAND_NEW, COMMAND_AMEND, COMMAND_CANCEL, COMMAND_MASS_CANCEL)
 _TOO_MANY = 10028
 
 
@@ -74,23 +74,6 @@ class Stream:
                     raise self._refusal
                 self.waits += 1
                 await asyncio.sleep(self._refusal.wait_ms / 1000)
-
-
-class Pace:
-    """Lets recorded time pass at `speed` times the wall's; at speed 0 as fast as it goes."""
-
-    def __init__(self, speed: float) -> None:
-        self._speed = speed
-        self._recorded_ns, self._begun_ns = 0, 0
-
-    async def wait(self, time_ns: int) -> None:
-        """Return when it is time for what was recorded at `time_ns`."""
-        if not self._speed:
-            return
-        if not self._begun_ns:
-            self._recorded_ns, self._begun_ns = time_ns, clock.steady_ns()
-        due_ns = self._begun_ns + int((time_ns - self._recorded_ns) / self._speed)
-        await asyncio.sleep(max(0.0, (due_ns - clock.steady_ns()) / 1e9))
 
 
 @asynccontextmanager
@@ -137,18 +120,19 @@ async def _replay(args: argparse.Namespace, reader: Reader) -> int:
     choose_contract(reader, "--to")
     async with _streams(args) as streams:
         contract_slot = await _contract_slot(streams[0].client, args.instrument)
-        begun, sent, read, pace = time.perf_counter(), 0, 0, Pace(args.speed or 0.0)
+        begun, sent, read = time.perf_counter(), 0, 0
+        pace = Pace(args.speed) if args.speed else None
         with progress_bar("messages", lambda: share_read(args.path)) as show_progress:
             for batch in reader.batches():
                 refuse_other_contracts(batch.commands, "--to")
-                rows, ended = _wanted(batch, args.until)
+                rows, read, ended = _wanted(batch, args.until)
                 rows["contract_slot"] = contract_slot
-                for piece in _pieces(rows, bool(args.speed)):
-                    await pace.wait(int(piece["time_ns"][-1]))
-                    shares = [piece[piece["cl_ord_id"] % len(streams) == place] for place in range(len(streams))]
+                for piece in _pieces(rows, pace is not None):
+                    if pace is not None:
+                        await asyncio.sleep(pace.left_s(int(piece["time_ns"][-1])))
+                    shares = _shares(piece, len(streams))
                     await asyncio.gather(*(stream.send(share) for stream, share in zip(streams, shares, strict=True)))
                     sent += len(piece)
-                read = min(batch.read, args.until.message or batch.read)
                 show_progress(read, reader.total)
                 if ended:
                     break
@@ -158,17 +142,27 @@ async def _replay(args: argparse.Namespace, reader: Reader) -> int:
     return tell_lost("replay", args, lost_orders(summary["rejects"], summary["repeated"]), sent)
 
 
-def _wanted(batch: Batch, until: Any) -> tuple[Any, bool]:
-    """The rows of a batch that a client may send, up to where the replay ends, and whether it ends there."""
+def _wanted(batch: Batch, until: Any) -> tuple[Any, int, bool]:
+    """The rows of a batch that a client may send, up to where the replay ends; messages so far; whether it ends."""
     rows, messages = batch.commands, batch.messages
     end = len(rows)
     if until.message is not None:
         end = min(end, int(np.searchsorted(messages, until.message, "right")))
     if until.time_ns is not None:
         end = min(end, int(np.searchsorted(rows["time_ns"], until.time_ns, "right")))
-    ended = end < len(rows) or (until.message is not None and batch.read >= until.message)
+    read, ended = batch.read, end < len(rows)
+    if ended:
+        read = int(messages[end]) - 1
+    if until.message is not None and read >= until.message:
+        read, ended = until.message, True
     rows = rows[:end]
-    return rows[np.isin(rows["kind"], _SENT)].copy(), ended
+    return rows[np.isin(rows["kind"], _SENT)].copy(), read, ended
+
+
+def _shares(piece: Any, streams: int) -> list[Any]:
+    """Each connection's rows: orders by their recorded id; a mass cancel is of all orders, so it goes to each."""
+    is_of_all = piece["kind"] == COMMAND_MASS_CANCEL
+    return [piece[is_of_all | (piece["cl_ord_id"] % streams == place)] for place in range(streams)]
 
 
 def _pieces(rows: Any, is_paced: bool) -> Iterator[Any]:

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench.simulation import SCENARIOS, Outcome, Series, Simulation
+from bench.simulation import LOTS_PER_COIN, SCENARIOS, Outcome, Series, Simulation
 from engine.invariants import AuditError
 from gateway.commands.common import FAILED, compile_engine
 from gateway.commands.replay import progress_bar
@@ -91,11 +91,11 @@ def draw(series: Series, title: str, path: Path) -> None:
     for name, values in (("last", series.last), ("mark", series.mark), ("index", series.index)):
         axes[0].plot(values, label=name, linewidth=0.9)
     axes[0].legend()
-    axes[0].set_ylabel("price, ticks")
+    axes[0].set_ylabel("price, USDC")
     for place, name, values in (
         (1, "funding rate, %", [rate * 100 for rate in series.funding]),
-        (2, "open interest, lots", series.open_interest),
-        (3, "insurance fund", series.fund),
+        (2, "open interest, coins", [lots / LOTS_PER_COIN for lots in series.open_interest]),
+        (3, "insurance fund, USDC", series.fund),
     ):
         axes[place].plot(values, linewidth=0.9)
         axes[place].set_ylabel(name)

@@ -119,12 +119,9 @@ class PositionsTopic(FollowingTopic):
 
     def state(self) -> bytes | None:
         channel, projection = self.channel, self.projection
-        found = []
-        for view in projection.heard_positions(channel.account_slot, channel.contract_slot):
-            contract = projection.contract_at(view.contract_slot)
-            if settled_in(contract, channel.currency):
-                found.append(render.position(contract, view))
-        return render.array(found)
+        views = projection.heard_positions(channel.account_slot, channel.contract_slot)
+        own = ((projection.contract_at(view.contract_slot), view) for view in views)
+        return render.array(render.position(*found) for found in own if settled_in(found[0], channel.currency))
 
 
 class NoticesTopic(UserTopic):

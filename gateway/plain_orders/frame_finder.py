@@ -7,7 +7,8 @@ frames as they came: control frames, parts of messages, rows, long texts, and fr
 import numpy as np
 
 from engine.kernels import part
-from gateway.wire.byte_kernels import load_word, store_word
+from engine.units import load_word
+from gateway.wire.byte_kernels import store_word
 
 INCOMPLETE, TEXT, OTHER, NO_ROOM = range(4)
 """Why reading stopped: part of a frame is missing; a text for the session; a frame for the library; a full batch."""

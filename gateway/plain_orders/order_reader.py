@@ -30,7 +30,7 @@ from engine.code_values import (
 from engine.kernels import entry, part
 from engine.row_layout import field_byte
 from engine.schema import LABEL, LABEL_BYTES
-from engine.units import MAX_LOTS, MAX_TICKS, lowest_bit
+from engine.units import MAX_LOTS, MAX_TICKS, load_word, lowest_bit
 from gateway.plain_orders import layout
 from gateway.plain_orders.frame_finder import NO_ROOM, TEXT, next_frame
 from gateway.plain_orders.layout import (
@@ -47,7 +47,6 @@ from gateway.plain_orders.layout import (
     POW10,
 )
 from gateway.read_model.event_fold import ORDER_KIND, SLOT_MASK
-from gateway.wire.byte_kernels import load_word
 from gateway.wire.command_rows import ROW_BYTES
 
 _ROWS_OF_ONE = 2

@@ -1,15 +1,20 @@
 """The JSON of a previewed order: what the engine's own functions say that it would do."""
 
+from typing import Any
+
 from msgspec import Struct
 
-from engine.codes import NIL, Reason, Side
+from engine.code_values import EXEC_ICEBERG, EXEC_POST_ONLY, EXEC_REDUCE_ONLY, EXEC_REJECT_POST_ONLY, TYPE_LIMIT
+from engine.codes import NIL, Reason, SelfTrade, Side
 from engine.statements.what_if import Holding, Played, Pool
 from engine.units import SUBTICKS, fee_micros
-from gateway.read_model.render import CANCEL_REASON, MARKETS, ORDER_TYPE, SIDE, reference
+from gateway.read_model.render import CANCEL_REASON, MARKETS, ORDER_TYPE, SIDE, TIME_IN_FORCE, TRIGGER, reference
 from gateway.wire.decimals import Contract, micros_text, ratio_text
+from gateway.wire.jsonrpc_answers import encode
 
 _NULL = b"null"
 _BOOL = (b"false", b"true")
+_NS_PER_MS = 1_000_000
 
 
 class Previewed(Struct, gc=False):
@@ -80,6 +85,32 @@ def _order_value(contract: Contract, seen: Previewed, tick_lots: int) -> int:
     if seen.price_ticks:
         return seen.price_ticks * seen.amount_lots * contract.micros_per_tick_lot
     return contract.notional_micros(seen.mark_subticks, seen.amount_lots)
+
+
+def terms(contract: Contract, row: Any, label: str) -> bytes:
+    """What an order asks for beyond its side, type, amount and price, from its COMMAND row."""
+    flags, is_conditional = int(row["flags"]), int(row["ord_type"]) > TYPE_LIMIT
+
+    def price(name: str) -> bytes:
+        return contract.price_text(int(row[name])) if row[name] else _NULL
+
+    return (
+        b'"time_in_force":"%b","post_only":%b,"reject_post_only":%b,"reduce_only":%b,"stp":"%b","trigger":%b,'
+        b'"trigger_price":%b,"trigger_offset":%b,"display_amount":%b,"expires_at":%b,"cl_ord_id":%b,"label":%b'
+    ) % (
+        TIME_IN_FORCE[int(row["tif"])],
+        _BOOL[flags & EXEC_POST_ONLY != 0],
+        _BOOL[flags & EXEC_REJECT_POST_ONLY != 0],
+        _BOOL[flags & EXEC_REDUCE_ONLY != 0],
+        SelfTrade(int(row["self_trade"])).name.lower().encode(),
+        b'"%b"' % TRIGGER[int(row["trigger_source"])] if is_conditional else _NULL,
+        price("trigger_price_ticks"),
+        price("offset_ticks"),
+        contract.amount_text(int(row["display_lots"])) if flags & EXEC_ICEBERG else _NULL,
+        b"%d" % (int(row["expire_ns"]) // _NS_PER_MS) if row["expire_ns"] else _NULL,
+        b"%d" % int(row["cl_ord_id"]) if row["cl_ord_id"] else _NULL,
+        encode(label),
+    )
 
 
 def preview(contract: Contract, seen: Previewed, refusal: bytes, more: bytes) -> bytes:

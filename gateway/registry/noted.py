@@ -1,4 +1,4 @@
-"""What the registry has noted of the log, read by another process than the one that writes it."""
+"""What the registry has noted of the log and of the contracts, read by another process than the one that writes it."""
 
 import sqlite3
 from collections.abc import Collection, Iterator
@@ -9,8 +9,8 @@ _UNFINISHED = "SELECT applied_seq, kind FROM intents WHERE sweeps = 1 AND applie
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+def _reading(path: Path, more: str = "") -> Iterator[sqlite3.Connection]:
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{more}", uri=True)
     try:
         yield db
     finally:
@@ -30,3 +30,10 @@ def has_noted(path: Path, last_reference: int, swept: Collection[int]) -> bool:
         if db.execute(query, (last_reference,)).fetchone() is not None:
             return False
         return not {seq for seq, _ in db.execute(_UNFINISHED)} & set(swept)
+
+
+def listed_contracts(path: Path) -> list[tuple[int, str, str, str]]:
+    """(slot, name, tick, lot) of each contract, by slot. The folder is left as it is, and need not be writable."""
+    is_closed = not path.with_name(path.name + "-wal").exists()
+    with _reading(path, "&immutable=1" if is_closed else "") as db:  # SQLite would leave side files without that
+        return db.execute("SELECT slot, name, tick, lot FROM contracts ORDER BY slot").fetchall()

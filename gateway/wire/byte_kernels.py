@@ -1,5 +1,6 @@
-"""Loads, stores and copies of 8 or 32 bytes at once, for compiled readers and writers, since numba copies byte by byte;
-and what they write with them: a text, a whole number.
+"""Stores and copies of 8 or 32 bytes at once, for compiled writers, since numba copies byte by byte.
+
+And what they write with them: a text, a whole number.
 """
 
 from typing import Any
@@ -10,7 +11,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from engine.kernels import part
-from engine.units import JIT, highest_bit
+from engine.units import JIT, highest_bit, word_at
 
 BLOCK_BYTES = 32
 """How many bytes `copy_block` copies."""
@@ -32,25 +33,12 @@ if JIT:
 
         return types.void(out, types.int64, text, types.int64), codegen
 
-    def _word_at(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
-        return builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(64).as_pointer())
-
-    @intrinsic  # type: ignore[misc, untyped-decorator, unused-ignore]
-    def load_word(typingctx: Any, data: Any, at: Any) -> Any:
-        """Eight bytes of an array of bytes as one number, the first the lowest; nothing is checked."""
-
-        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return builder.load(_word_at(context, builder, signature, args), align=1)
-
-        return types.int64(data, types.int64), codegen
-
     @intrinsic  # type: ignore[misc, untyped-decorator, unused-ignore]
     def store_word(typingctx: Any, data: Any, at: Any, word: Any) -> Any:
         """Store the eight bytes of a number at `at`, the lowest first."""
 
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            builder.store(args[2], _word_at(context, builder, signature, args), align=1)
+            builder.store(args[2], word_at(context, builder, signature, args), align=1)
             return context.get_dummy_value()
 
         return types.void(data, types.int64, types.int64), codegen
@@ -60,10 +48,6 @@ else:
     def copy_block(out: Any, at: Any, text: Any, first: Any) -> None:
         """out[at : at + BLOCK_BYTES] = text[first : first + BLOCK_BYTES]."""
         out[at : at + BLOCK_BYTES] = text[first : first + BLOCK_BYTES]
-
-    def load_word(data: Any, at: Any) -> int:
-        """Eight bytes of an array of bytes as one number, the first the lowest."""
-        return int.from_bytes(data[at : at + 8].tobytes(), "little", signed=True)
 
     def store_word(data: Any, at: Any, word: Any) -> None:
         """Store the eight bytes of a number at `at`, the lowest first."""

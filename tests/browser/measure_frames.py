@@ -22,7 +22,7 @@ from typing import Any
 from playwright.async_api import CDPSession, Page, async_playwright
 
 from gateway import clock
-from gateway.client import Client
+from gateway.client import Client, RpcError
 
 CHROMIUM = "/usr/bin/chromium"
 INSTRUMENT = "BTC_USDC-PERPETUAL"
@@ -71,7 +71,11 @@ class Changes:
         while True:
             due = int((clock.steady_ns() - begin_ns) / 1e9 * self.per_second) - self.made
             places = [(self.made + at) % ORDERS for at in range(min(due, ORDERS))]
-            await self._place([at for at in places if self._ids[at] is None])
+            try:
+                await self._place([at for at in places if self._ids[at] is None])
+            except RpcError:  # the market is halted, as the index of a busy machine may be late
+                await asyncio.sleep(1)
+                continue
             edits = [
                 ("private/edit", {"order_id": self._ids[at], "amount": f"0.{10 + (self.made // ORDERS + at) % 80:03}"})
                 for at in places

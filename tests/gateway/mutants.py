@@ -22,8 +22,23 @@ class Mutant:
 SOURCES = "tests/gateway/index_feeds/test_sources.py"
 ALIVE = "tests/gateway/index_feeds/test_alive_books.py"
 INSTANTS = "tests/gateway/index_feeds/test_instants.py"
+WALK = "tests/gateway/index_feeds/test_scripted_walk.py"
 
 INDEX_MUTANTS = (
+    Mutant(
+        "a scripted index is always drawn back to its start at once",
+        "index_feeds/scripted.py",
+        "PULL = 0.000002",
+        "PULL = 0.01",
+        f"{WALK}::test_days_wander_by_some_per_cent_and_volatility_comes_in_clusters",
+    ),
+    Mutant(
+        "many steps at once are one long one",
+        "index_feeds/scripted.py",
+        "STEP * spread *",
+        "STEP * count *",
+        f"{WALK}::test_many_steps_at_once_wander_as_far_as_one_after_the_other",
+    ),
     Mutant(
         "a one-sided book has the price of its side",
         "index_feeds/adapter.py",

@@ -15,6 +15,11 @@ PREVIEW_MUTANTS = (
         "played.pool.requirement_micros - seen.before.requirement_micros", FIGURES,
     ),
     Mutant(
+        "nobody's money is told anew at a mark tick", "market_data/hub.py",
+        "            topic.marked()\n", "            pass\n",
+        "tests/gateway/market_data/test_following_the_mark.py::test_profit_margin_and_roe_move_with_the_mark",
+    ),
+    Mutant(
         "a preview tells of a legal freeze", "sessions/methods/preview.py",
         "Reason(shown(reason))", "reason", f"{FIGURES}::test_a_freeze_by_law_is_told_as_any_other_restriction",
     ),

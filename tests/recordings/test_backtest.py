@@ -359,6 +359,17 @@ def test_a_strategy_that_answers_itself_without_end_is_stopped(written: Write, m
         backtest(open_recording(path), lambda session: session.buy(100, 1) and None, every_ns=10)
 
 
+def test_many_messages_of_one_time_or_of_none_are_no_answers(
+    written: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.recordings.strategy.MAX_ANSWERS", 20)
+    same = written("".join(f"10,new,{order},buy,5,90,\n" for order in range(1, 51)))
+    none = tmp_path / "none.csv"
+    none.write_text("".join(line.partition(",")[2] + "\n" for line in same.read_text().splitlines()))
+    for path in (same, none):
+        assert backtest(open_recording(path), lambda session: None, every_messages=1).calls == 49
+
+
 @compiled
 def test_small_rings_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     def run() -> list[object]:

@@ -6,6 +6,7 @@ import io
 import json
 import lzma
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -209,7 +210,7 @@ def test_a_recording_with_a_book_converts(tmp_path: Path, capsys: pytest.Capture
         (["{example}", "--contract", "X,max_price_ticks=9e9"], "max_price_ticks='9e9' is not within 1 to"),
         (["{example}", "--contract", "X,colour=red"], "'colour' is none of tick, lot, max_price_ticks"),
         (["{example}", "--reports", "{folder}"], "is a directory"),
-        (["{folder}"], "holds no journal"),
+        (["{folder}"], "example.csv, line 1, header: is not that of bad.csv; a folder has one for all"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(
@@ -254,11 +255,27 @@ def test_until_reads_a_count_or_a_utc_time() -> None:
         assert parser.parse_args(["path", "--until", text]).until == expected
 
 
+def test_to_is_a_venue_or_the_end_of_what_is_wanted(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    commands = parser.add_subparsers()
+    for command in (replay, convert):
+        command.add_parser(commands)
+    args = parser.parse_args(["replay", "a", "--to", "wss://venue.example", "--from", "2015-05-01", "--to", "5000"])
+    assert (args.to, args.until) == ("wss://venue.example", Until(message=5000))
+    args = parser.parse_args(["convert", "a", "journal", "--to", "2015-05-01T02:00"])
+    assert args.until == Until(time_ns=1_430_445_600_000_000_000)
+    with pytest.raises(SystemExit):
+        lionrock("replay", example, "--to", "soon")
+    said = capsys.readouterr().err
+    assert "argument --to: no URL of a venue such as ws://127.0.0.1:8765, and 'soon' is neither a count" in said
+
+
 def test_pace_waits_in_proportion(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1]
     monkeypatch.setattr("gateway.clock.steady_ns", lambda: now[0])
     monkeypatch.setattr("time.sleep", lambda seconds: now.__setitem__(0, now[0] + round(seconds * 1e9)))
     pace = Pace(2.0)
+    assert pace.left_s(0) == 0.0  # what opens a market has no time
     pace(1_000_000_000)
     assert now[0] == 1
     pace(2_000_000_000)
@@ -293,12 +310,13 @@ def test_a_damaged_file_tells_what_was_read_until_then(tmp_path: Path, capsys: p
 
 
 def test_how_much_of_a_file_was_read_is_known_while_it_is_open(tmp_path: Path) -> None:
-    for name, pack in (("a.csv", bytes), ("a.csv.gz", gzip.compress), ("a.csv.xz", lzma.compress)):
+    quick_xz = partial(lzma.compress, preset=0)
+    for name, pack in (("a.csv", bytes), ("a.csv.gz", partial(gzip.compress, compresslevel=1)), ("a.csv.xz", quick_xz)):
         path = tmp_path / name
-        path.write_bytes(pack(np.random.default_rng(1).bytes(1_000_000)))
+        path.write_bytes(pack(np.random.default_rng(1).bytes(4_000_000)))  # 1.6 MB at most are unpacked ahead
         assert share_read(path) == 0
         with sources(path)[0].open() as stream:
-            stream.read(300_000)
+            stream.read(800_000)
             assert 0.1 < share_read(path) < 0.7
             stream.read()
             assert share_read(path) == 1

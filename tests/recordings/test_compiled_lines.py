@@ -116,3 +116,35 @@ def test_blocks_are_whole_lines(size: int, tmp_path: Path) -> None:
     assert all(data.endswith(b"\n") for _, data in blocks[:-1])
     numbers = [number for number, data in blocks for _ in data.splitlines(keepends=True)]
     assert numbers[0] == 1 and blocks[-1][0] + blocks[-1][1].count(b"\n") == 4
+
+
+def _changed(cells: list[str], chance: Random) -> list[str]:
+    """A line with few other cells than the one before, as rows of a book are."""
+    cells = list(cells)
+    for _ in range(chance.choice((0, 0, 1, 1, 2, 9))):
+        place = chance.randrange(len(cells))
+        cells[place] = str(chance.randrange(-(10 ** chance.randrange(1, 10)), 10 ** chance.randrange(1, 19)))
+    return cells
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("fields", [1, 2, 20])
+def test_fields_of_the_line_before_are_taken_as_they_are(fields: int, end: str) -> None:
+    """A field that stands in the line before is not parsed again: whatever else changes, lines say what they say."""
+    chance = Random(fields)
+    rows, cells = [], [str(chance.randrange(10**6)) for _ in range(fields)]
+    for _ in range(500):
+        cells = _changed(cells, chance)
+        rows.append(cells)
+    odd = {50: "", 51: "  ", 100: ",".join(rows[99]) + ",1", 101: "x" + ",".join(rows[100]), 102: "1 "}
+    texts = [odd.get(place, ",".join(row)) for place, row in enumerate(rows)]
+    lines = parse((end.join(texts) + chance.choice(("", end))).encode(), 1, np.zeros(fields, np.int64))
+    found = dict(
+        zip(lines.numbers.tolist(), zip(lines.plain.tolist(), lines.values.tolist(), strict=True), strict=True)
+    )
+    assert sorted(found) == [place + 1 for place in range(500) if place not in (50, 51)]
+    for place, row in enumerate(rows):
+        if place in odd:
+            assert place + 1 not in found or not found[place + 1][0]
+        else:
+            assert found[place + 1] == (True, [int(cell) for cell in row]), texts[place]

@@ -112,6 +112,11 @@ def test_symbols_and_from_choose_a_part(tmp_path: Path) -> None:
     assert 0 < (late.executions or 0) < lives.executions
     with pytest.raises(RecordingError, match="--symbols: DELTA is not in the recording; there are: ALPHA, BETA, GAMMA"):
         replayed(path, symbols=frozenset(["DELTA"]))
+    path.write_bytes(path.read_bytes() + bytes(20))
+    with pytest.raises(RecordingError, match="--symbols: DELTA is not in the recording; there are: ALPHA, BETA, GAMMA"):
+        replayed(path, symbols=frozenset(["DELTA"]))  # known by the metadata, before the damage is met
+    with pytest.raises(RecordingError, match="length: no record is so long"):
+        replayed(path, symbols=frozenset(["ALPHA"]))
 
 
 def test_fills_before_their_cancels_are_one_aggressor(tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
 """`lionrock export`: what comes out, read back with the tools that users have, and replayed."""
 
 import contextlib
+import errno
 import hashlib
 import json
+import os
+import resource
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -264,6 +267,45 @@ def test_checksums_are_of_the_files_and_nothing_else_is_left(tmp_path: Path) -> 
         assert (tmp_path / "new" / f"{name}.CHECKSUM").read_text() == f"{digest}  {name}\n"
 
 
+def test_a_daily_export_has_the_files_of_one_day_open(tmp_path: Path) -> None:
+    lines = [f"{day * DAY_NS},new,{day},buy,5,{day}" for day in range(1, 61)]
+    (tmp_path / "days.csv").write_text("time_ns,action,cl_ord_id,side,qty_lots,price_ticks\n" + "\n".join(lines))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (max(int(path.name) for path in Path("/proc/self/fd").iterdir()) + 20, limits[1])
+    )
+    try:
+        given = ("--to", tmp_path / "out", "--format", "parquet", "--daily")
+        assert lionrock("export", tmp_path / "days.csv", *given) == 0
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert len(list((tmp_path / "out").glob("*.parquet"))) == 120
+
+
+def test_a_disk_that_is_full_before_the_last_checksum_leaves_nothing(tmp_path: Path) -> None:
+    def opener(path: str, flags: int) -> int:
+        if "b.CHECKSUM" in path:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+        return os.open(path, flags)
+
+    files = FileSet(tmp_path / "out", opener)
+    for name in ("a", "b"):
+        files.open(name).write(b"all of it")
+    with pytest.raises(OSError, match="No space left"):
+        files.commit()
+    files.abandon()
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_needs_times_is_refused_without_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "none.csv").write_text("action,cl_ord_id,side,qty_lots,price_ticks\nnew,1,buy,5,1\n")
+    for named, given in (("--format tardis", ["tardis"]), ("--daily", ["parquet", "--daily"])):
+        assert lionrock("export", tmp_path / "none.csv", "--to", tmp_path / "q", "--format", *given) == command.FAILED
+        assert f"{named}: the recording has no times; choose --format parquet" in capsys.readouterr().err
+    assert not (tmp_path / "q").exists()
+    assert lionrock("export", tmp_path / "none.csv", "--to", tmp_path / "q", "--format", "parquet") == 0
+
+
 def test_a_folder_with_files_of_these_names_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
     (tmp_path / "ETH_PERP-trades.parquet.CHECKSUM").write_text("mine")
     files = FileSet(tmp_path)
@@ -302,10 +344,16 @@ def test_the_command_exports_a_recording_and_says_what_it_wrote(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = ("export", "synthetic:5:3000", "--to", tmp_path / "out", "--format", "parquet", "--json")
-    assert lionrock(*given, "--what", "trades,orders", "--contract", "X/Y,tick=0.5") == 0
+    old = os.umask(0o027)
+    try:
+        assert lionrock(*given, "--what", "trades,orders,funding", "--contract", "X/Y,tick=0.5") == 0
+    finally:
+        os.umask(old)
     said = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert said["files"] == ["X_Y-trades.parquet", "X_Y-orders.parquet"] and said["messages"] == 3000
     assert said["size_bytes"] == sum((tmp_path / "out" / name).stat().st_size for name in said["files"])
+    assert list(said["rows"]) == ["trades", "orders", "funding"] and said["rows"]["funding"] == 0
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "out").iterdir()} == {0o640}
     assert said["rows"]["trades"] == len(parquet.read_table(tmp_path / "out" / "X_Y-trades.parquet"))
     assert lionrock(*given) == 0 and lionrock(*given) == command.FAILED
     assert "is there already" in capsys.readouterr().err
@@ -321,7 +369,7 @@ def test_a_journal_gives_the_same_files_as_its_recording(tmp_path: Path) -> None
 
 
 def test_the_folder_of_a_running_venue_is_only_read_and_names_the_contracts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     paused: list[bool] = []
     monkeypatch.setattr(disk_space, "pause", lambda: paused.append(True))
@@ -337,11 +385,22 @@ def test_the_folder_of_a_running_venue_is_only_read_and_names_the_contracts(
         engine.commit()
         before = {path: path.read_bytes() for path in Path(venue.data).rglob("*") if path.is_file()}
         assert lionrock("export", venue.data, "--to", tmp_path / "out", "--format", "parquet", "--what", "events") == 0
+        given = ("--format", "parquet", "--what", "trades")
+        assert lionrock("export", venue.journal, "--to", tmp_path / "of-journal", *given) == 0
+        draws = ("--plot", tmp_path / "a.html", "--instrument", "ETH_PERP")
+        assert lionrock("replay", venue.data, *draws) == 0
         assert {path: path.read_bytes() for path in Path(venue.data).rglob("*") if path.is_file()} == before
+        venue.registry.write_bytes(b"no database")
+        assert lionrock("export", venue.data, "--to", tmp_path / "bad", *given) == command.FAILED
     assert len(paused) > 10
     assert sorted(path.name for path in (tmp_path / "out").glob("*.parquet")) == [
         "BTC_PERP-events.parquet", "ETH_PERP-events.parquet",
     ]  # fmt: skip
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "out").iterdir()} == {0o600}
+    assert (tmp_path / "of-journal" / "ETH_PERP-trades.parquet").exists()
+    assert '"name":"ETH_PERP","tick":"0.5"' in (tmp_path / "a.html").read_text()
+    [line] = capsys.readouterr().err.splitlines()
+    assert "registry.db: the contracts cannot be read: file is not a database; restore" in line
     metadata = parquet.read_schema(tmp_path / "out" / "ETH_PERP-events.parquet").metadata
     assert (metadata[b"tick"], metadata[b"lot"]) == (b"0.5", b"1")
 
@@ -361,7 +420,7 @@ def test_what_cannot_be_written_is_one_line_that_says_what_can(
     files = FileSet(tmp_path)
     assert "no clock" in wrong(lambda: Export(files, Wanted("parquet", daily=True), SPECS, False))
     (tmp_path / "file").touch()
-    (tmp_path / "journal-0").touch()
+    (tmp_path / "journal-0.log").touch()
     for folder, line in ((tmp_path / "file", "not a folder"), (tmp_path, "the folder of a venue or of a journal")):
         assert lionrock("export", "synthetic:5:10", "--to", folder, "--format", "parquet") == command.FAILED
         said = capsys.readouterr().err

@@ -182,6 +182,19 @@ def test_a_daily_file_begins_with_a_clear_and_a_snapshot(tmp_path: Path) -> None
         assert found.items() >= last_of_each_time(rows).items() and len(rows) > 100
 
 
+def test_the_definitions_of_a_day_have_the_contracts_that_only_rest(tmp_path: Path) -> None:
+    header = "time_ns,contract,action,cl_ord_id,side,qty_lots,price_ticks\n"
+    days = f"{DAY_NS},A,new,1,sell,5,101\n{DAY_NS},B,new,2,sell,7,55\n{2 * DAY_NS},A,new,3,buy,3,99\n"
+    (tmp_path / "days.csv").write_text(header + days)
+    assert lionrock("export", tmp_path / "days.csv", "--to", tmp_path / "x", "--format", "dbn", "--daily") == 0
+    for day in ("19700102", "19700103"):
+        found = [
+            {record.instrument_id for record in decoded(tmp_path / "x" / f"lionrock-{day}.{schema}.dbn.zst")[1]}
+            for schema in ("mbo", "definition")
+        ]
+        assert found == [{1, 2}, {1, 2}]
+
+
 def test_what_does_not_fit_is_one_line(tmp_path: Path) -> None:
     spec = ContractSpec("FINE", tick="0.0000000001")
     with pytest.raises(ExportError, match=r"FINE: a tick of 0\.0000000001 is finer than DBN's"):

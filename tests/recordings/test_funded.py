@@ -29,7 +29,7 @@ def play(path: Path, accounts: int = 30, seed: int = 1, spec: str = UNIT) -> Fun
 
 
 def crash(folder: Path) -> Path:
-    """Large trades at 1000 between whoever it is, then quotes at 900 and at 850, with much noise far away."""
+    """Large trades at 1000 between whoever it is, then quotes at 900, 800 and 700, with much noise far away."""
     ids, lines = count(1), ["time_ns,action,cl_ord_id,side,qty_lots,price_ticks,tif,flags"]
 
     def order(side: str, lots: int, price: int, tif: str = "") -> int:
@@ -37,7 +37,7 @@ def crash(folder: Path) -> Path:
         lines.append(f"{number},new,{number},{side},{lots},{price},{tif},")
         return number
 
-    for price in (1000, 900, 850):
+    for price in (1000, 900, 800, 700):
         order("sell", 500, price + 1)
         order("buy", 500, price - 1)
         for turn in range(1200):
@@ -76,13 +76,27 @@ def test_a_crash_liquidates_and_money_is_conserved(tmp_path: Path, monkeypatch: 
     root = engines[0].runner.engine.root
     invariants.check(root)
     assert engines[0].counts[EventKind.INDEX_CHANGED] >= 3
-    assert int(root[0]["contracts"][0]["index_subticks"]) == 925_000, "the mid of the last bid and the first ask"
+    assert int(root[0]["contracts"][0]["index_subticks"]) == 850_000, "the mid of the last bid and the first ask"
 
 
 @compiled
 def test_funding_is_paid_every_minute_of_the_venues_clock() -> None:
     result = play(Path("synthetic:5:130000"), accounts=20)
     assert result.funding_payments >= 10 and result.funding_micros > 0
+
+
+@compiled
+def test_a_short_recording_trades_at_the_first_price_that_it_has(tmp_path: Path) -> None:
+    rows = ["1,sell,5,101,", "2,sell,5,102,", "3,buy,5,99,", "4,buy,3,101,ioc"]
+    path = tmp_path / "short.csv"
+    lines = ["cl_ord_id,side,qty_lots,price_ticks,tif,action", *(f"{row},new" for row in rows)]
+    path.write_text("\n".join(lines) + "\n")
+    result = play(path, spec="tick=1,lot=1")
+    assert (result.trades, result.volume_lots, result.rejects) == (1, 3, {})
+    assert result.depth == ([(99, 5)], [(101, 2), (102, 5)])
+    path.write_text("\n".join(path.read_text().splitlines()[:3]) + "\n")
+    one_sided = play(path, spec="tick=1,lot=1")
+    assert (one_sided.trades, sum(one_sided.rejects.values())) == (0, 2), "a book of one side has no price"
 
 
 @compiled

@@ -151,9 +151,11 @@ def test_replay_draws_a_picture(two: Path, tmp_path: Path, capsys: pytest.Captur
     [
         (["--plot", "a.pdf"], "a.pdf: a picture is a .png or an .html; name one"),
         (["--plot", "a.html", "--instrument", "C"], "C: no contract of the recording, which has A, B"),
-        (["--plot", "no/folder/a.html"], "no/folder/a.html: no such file or directory"),
-        (["--watch", "--json"], "--watch: it is for a person who looks at the recording's own market; leave --json"),
-        (["--watch", "--accounts", "5"], "leave --accounts out"),
+        (["--plot", "no/folder/a.html"], "no/folder/a.html: there is no folder no/folder; make it or name another"),
+        (["--plot", "folder.html"], "folder.html: that is a folder; name a file"),
+        (["--watch", "--json"], "--watch: it is for a person who looks; leave it out with --json"),
+        (["--watch", "--accounts", "5"], "--watch: it shows the recording's own market; leave it out with --accounts"),
+        (["--plot", "a.html", "--accounts", "5"], "--plot: it shows the recording's own market; leave it out with"),
         (["--watch", "--to", "ws://127.0.0.1:1"], "--watch: it shows the recording's own market; leave it out with"),
         (["--plot", "a.html", "--to", "ws://127.0.0.1:1"], "--plot: it shows the recording's own market"),
         (["--watch", "--instrument", "C"], "--instrument C: none of the recording's contracts, A, B"),
@@ -164,6 +166,7 @@ def test_what_cannot_be_shown_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
+    Path("folder.html").mkdir()
     assert lionrock("replay", two, *options) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("lionrock replay: ") and said in line

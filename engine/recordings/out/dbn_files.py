@@ -268,9 +268,14 @@ class TradesWriter(DbnWriter):
 
 
 class DefinitionWriter(DbnWriter):
-    """The contracts of the file beside it: their names, ticks and lots."""
+    """The contracts of the file beside it, those that only rest included: their names, ticks and lots."""
 
     schema = "definition"
+
+    def __init__(self, file: IO[bytes], opening: Opening) -> None:
+        super().__init__(file, opening)
+        if len(opening.resting):
+            self.write(as_changes(opening.resting, opening.time_ns))
 
     def records(self, rows: Rows) -> Rows:
         """The definitions of contracts that have not appeared before."""

@@ -61,9 +61,9 @@ class Export:
 
     def __init__(self, files: FileSet, wanted: Wanted, contracts: list[ContractSpec], has_clock: bool) -> None:
         self._tables, of = wanted.tables(), FORMATS[wanted.format]
-        if not has_clock and (of.needs_clock or wanted.daily):
-            name = "--daily" if wanted.daily else f"--format {wanted.format}"
-            raise ExportError(f"{name}: the recording has no clock; choose --format parquet, without --daily")
+        self._times_for = "--daily" if wanted.daily else f"--format {wanted.format}" if of.needs_clock else ""
+        if not has_clock:
+            self._need_times("clock")
         of.check()
         self._wanted, self._contracts, self._has_clock = wanted, contracts, has_clock
         sources = {table.source for table in self._tables.values()}
@@ -74,7 +74,7 @@ class Export:
         self._writers: dict[tuple[str, int], Writer] = {}
         self._day: int | None = None
         self._resting, self._since_ns = np.zeros(0, ORDER), 0
-        self.rows: dict[str, int] = {}
+        self.rows = dict.fromkeys(self._tables, 0)
 
     def write(self, commands: Rows, sequences: Rows, events: Rows) -> None:
         """The next events of the replay."""
@@ -110,10 +110,20 @@ class Export:
         self._write(np.zeros(0, np.int64), self._follower.flush())
         for (what, _), writer in self._writers.items():
             writer.close()
-            self.rows[what] = self.rows.get(what, 0) + writer.rows
+            self.rows[what] += writer.rows
         self._writers = {}
+        self._files.close()
+
+    def _need_times(self, missing: str) -> None:
+        """ExportError when what is wanted means nothing without times."""
+        if self._times_for:
+            raise ExportError(
+                f"{self._times_for}: the recording has no {missing}; choose --format parquet, without --daily"
+            )
 
     def _write(self, events: Rows, followed: Followed) -> None:
+        if len(followed.changes) and not followed.changes["time_ns"][0]:
+            self._need_times("times")
         rows: dict[str, Any] = {"changes": followed.changes, "depth": followed.depth}
         if "events" in self._sources and len(events):
             rows["events"] = events[events["kind"] < EVENT_NOTICE_FIRST]

@@ -20,6 +20,7 @@ class ExportError(ValueError):
 
 Wrap = Callable[[IO[bytes]], IO[bytes]]
 """What is put around each file that is written, such as one that keeps a pace."""
+Opener = Callable[[str, int], int]
 
 
 def _bare(file: IO[bytes]) -> IO[bytes]:
@@ -27,10 +28,13 @@ def _bare(file: IO[bytes]) -> IO[bytes]:
 
 
 class FileSet:
-    """Opens files in a folder, each in its `wrap`; `commit` names them, `abandon` leaves the folder as it was."""
+    """Opens files in a folder, each in its `wrap`; `commit` names them, `abandon` leaves the folder as it was.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    An `opener`, as `open` has it, says who may read them; else the umask does.
+    """
+
+    def __init__(self, folder: Path, opener: Opener | None = None) -> None:
+        self.folder, self._opener = folder, opener
         self.wrap: Wrap = _bare
         self.names: list[str] = []
         self._open: list[IO[bytes]] = []
@@ -46,7 +50,7 @@ class FileSet:
         for taken in (name, name + CHECKSUM):
             if (self.folder / taken).exists():
                 raise ExportError(f"{self.folder / taken}: is there already; name another folder or remove it")
-        file = open(self.scratch(name), "w+b", opener=disk.private)  # noqa: SIM115
+        file = open(self.scratch(name), "wb", opener=self._opener)  # noqa: SIM115
         self.names.append(name)
         self._open.append(file)
         return self.wrap(file)
@@ -59,32 +63,36 @@ class FileSet:
         """Where a file lies until all are whole."""
         return self.folder / f".{name}{disk.TEMPORARY}"
 
+    def close(self) -> None:
+        """Close the files that are open: they are written to their end, and a process may have only so many."""
+        for file in self._open:
+            file.close()
+        self._open = []
+
     def commit(self) -> None:
-        """Close all files, write their checksums and give them their names."""
-        self._close()
-        sums = {}
+        """Close all files, write their checksums, and give all of them their names."""
+        self.close()
         for name in self.names:
             with self.scratch(name).open("rb") as file:
-                sums[name] = hashlib.file_digest(file, "sha256").hexdigest()
-        for name in self.names:
-            self.scratch(name).rename(self.folder / name)
-            with open(self.folder / (name + CHECKSUM), "wb", opener=disk.private) as file:
-                file.write(f"{sums[name]}  {name}\n".encode())
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            with open(self.scratch(name + CHECKSUM), "wb", opener=self._opener) as file:
+                file.write(f"{digest}  {name}\n".encode())
+        for written in self._written():
+            self.scratch(written).rename(self.folder / written)
 
     def abandon(self) -> None:
         """Remove what was written, and the folder if it is new."""
-        self._close()
-        for name in self.names:
-            self.scratch(name).unlink(missing_ok=True)
+        self.close()
+        for written in self._written():
+            self.scratch(written).unlink(missing_ok=True)
         for place in self._made:
             if not any(place.iterdir()):
                 place.rmdir()
 
+    def _written(self) -> list[str]:
+        """The names of all files, and of their checksums."""
+        return [name + end for name in self.names for end in ("", CHECKSUM)]
+
     def size_bytes(self) -> int:
         """How long all files are together, once they have their names."""
         return sum((self.folder / name).stat().st_size for name in self.names)
-
-    def _close(self) -> None:
-        for file in self._open:
-            file.close()
-        self._open = []

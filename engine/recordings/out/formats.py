@@ -1,5 +1,6 @@
 """What a format of files has to offer to an export."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -31,6 +32,40 @@ class Writer(Protocol):
     def close(self) -> None:
         """Write what is left; the file itself stays open."""
         ...
+
+
+class GroupWriter(ABC):
+    """A writer that holds rows until there are `group_rows` of them, and then writes them together."""
+
+    def __init__(self, group_rows: int) -> None:
+        self._group_rows = group_rows
+        self._waiting: list[Rows] = []
+        self._waiting_rows = 0
+        self.rows = self.waiting_bytes = 0
+
+    def keep(self, rows: Rows) -> Rows:
+        """Those rows of the source that the file has."""
+        return rows
+
+    @abstractmethod
+    def put(self, rows: Rows) -> int:
+        """Write rows that were kept; how many rows of the file they make."""
+
+    def write(self, rows: Rows) -> None:
+        """The next rows of the source."""
+        rows = self.keep(rows)
+        self._waiting.append(rows)
+        self._waiting_rows += len(rows)
+        self.waiting_bytes += rows.nbytes
+        if self._waiting_rows >= self._group_rows:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        if self._waiting:
+            rows = np.concatenate(self._waiting)
+            self._waiting, self._waiting_rows, self.waiting_bytes = [], 0, 0
+            self.rows += self.put(rows)
 
 
 @dataclass(frozen=True)

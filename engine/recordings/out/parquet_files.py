@@ -19,7 +19,7 @@ from engine.code_values import EVENT_FILL, EXEC_CONDITIONAL, SIDE_BUY, SIDE_SELL
 from engine.codes import NIL, EventKind, OrdType, Reason, Side, TimeInForce
 from engine.recordings.out.arrow_columns import Maker, arrow
 from engine.recordings.out.book_changes import DEPTH_HEAD, Action, Cause, as_changes
-from engine.recordings.out.formats import Format, Opening, Rows, Table
+from engine.recordings.out.formats import Format, GroupWriter, Opening, Rows, Table
 
 GROUP_ROWS = 1 << 17
 """Rows of a row group: what a reader can skip by its statistics."""
@@ -156,10 +156,11 @@ class _Content:
 # --- files --------------------------------------------------------------------------------------------------------
 
 
-class ParquetWriter:
+class ParquetWriter(GroupWriter):
     """Writes one table, a group of rows at a time."""
 
     def __init__(self, file: IO[bytes], opening: Opening, content: _Content) -> None:
+        super().__init__(GROUP_ROWS)
         self._pa = arrow()
         self._file, self._content = file, content
         spec = opening.spec
@@ -173,27 +174,13 @@ class ParquetWriter:
         }
         self._contract = spec.name
         self._writer: Any = None
-        self._waiting: list[Rows] = []
-        self._waiting_rows = 0
-        self.rows = self.waiting_bytes = 0
 
-    def write(self, rows: Rows) -> None:
-        """The next rows of the source."""
-        rows = self._content.keep(rows)
-        self._waiting.append(rows)
-        self._waiting_rows += len(rows)
-        self.waiting_bytes += rows.nbytes
-        if self._waiting_rows >= GROUP_ROWS:
-            self.flush()
+    def keep(self, rows: Rows) -> Rows:
+        """Those rows of the source that the file has."""
+        return self._content.keep(rows)
 
-    def flush(self) -> None:
-        """Write what waits as row groups."""
-        if self._waiting:
-            rows = np.concatenate(self._waiting)
-            self._waiting, self._waiting_rows, self.waiting_bytes = [], 0, 0
-            self._write(rows)
-
-    def _write(self, rows: Rows) -> None:
+    def put(self, rows: Rows) -> int:
+        """Write row groups."""
         table = self._pa.table(self._content.columns(rows, self._make))
         contract = self._make.words(np.zeros(len(table)), (self._contract,))
         table = table.append_column("contract", contract).replace_schema_metadata(self._metadata)
@@ -203,7 +190,7 @@ class ParquetWriter:
             )
         if len(table):
             self._writer.write_table(table, row_group_size=GROUP_ROWS)
-        self.rows += len(table)
+        return len(table)
 
     def close(self) -> None:
         """Write the rest and the end of the file."""

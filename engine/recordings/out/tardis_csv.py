@@ -14,7 +14,7 @@ import numpy as np
 from engine.code_values import SIDE_BUY
 from engine.recordings.out.arrow_columns import Maker, arrow
 from engine.recordings.out.book_changes import DEPTH_HEAD, Action, level_changes
-from engine.recordings.out.formats import Format, Opening, Rows, Table
+from engine.recordings.out.formats import Format, GroupWriter, Opening, Rows, Table
 
 EXCHANGE = "lionrock"
 NS_PER_US = 1000
@@ -67,47 +67,28 @@ def _ticker(rows: Rows, make: Maker) -> Columns:
     }
 
 
-class TardisWriter:
+class TardisWriter(GroupWriter):
     """Writes one file, some tens of thousands of rows at a time."""
 
     def __init__(self, file: IO[bytes], opening: Opening, columns: Callable[[Rows, Maker], Columns]) -> None:
+        super().__init__(_FLUSH_ROWS)
         self._pa = arrow()
         self._zip = gzip.GzipFile("", "wb", GZIP_LEVEL, file, mtime=0)
         self._make = Maker(opening.spec.tick, opening.spec.lot, True)
         self._symbol, self._columns = opening.name, columns
-        self._waiting: list[Rows] = []
         self._has_head = False
-        self.rows = self.waiting_bytes = 0
-
-    def keep(self, rows: Rows) -> Rows:
-        """Those rows of the source that the file has."""
-        return rows
 
     def arrivals(self, rows: Rows, times_us: Rows) -> Rows:
         """The local times of rows."""
         return times_us
-
-    def write(self, rows: Rows) -> None:
-        """The next rows of the source."""
-        rows = self.keep(rows)
-        self._waiting.append(rows)
-        self.waiting_bytes += rows.nbytes
-        if sum(map(len, self._waiting)) >= _FLUSH_ROWS:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write what waits."""
-        if self._waiting:
-            rows = np.concatenate(self._waiting)
-            self._waiting, self.waiting_bytes = [], 0
-            self._write(rows)
 
     def close(self) -> None:
         """Write the rest."""
         self.flush()
         self._zip.close()
 
-    def _write(self, rows: Rows) -> None:
+    def put(self, rows: Rows) -> int:
+        """Write lines, the head before the first."""
         make, times = self._make, rows["time_ns"] if rows.dtype.names else rows[:, 0]
         stamps = make.numbers(times // NS_PER_US)
         table = self._pa.table(
@@ -124,7 +105,7 @@ class TardisWriter:
             self._has_head = True
         options = self._pa.csv.WriteOptions(include_header=False, quoting_style="none")
         self._pa.csv.write_csv(table, self._zip, options)
-        self.rows += len(rows)
+        return len(rows)
 
 
 class LevelsWriter(TardisWriter):

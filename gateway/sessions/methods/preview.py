@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from engine.codes import NIL, Reason, Side
-from engine.schema import COMMAND
+from engine.schema import COMMAND, LABEL
 from gateway.audit_trail.refusals import why
-from gateway.read_model.render_preview import Previewed, preview
+from gateway.read_model.render_preview import Previewed, preview, terms
 from gateway.sessions import method_table
 from gateway.sessions.methods.common import contract_of
 from gateway.sessions.methods.trading import asked
@@ -18,13 +18,19 @@ from gateway.wire.decimals import Contract
 from gateway.wire.errors import refusal_of
 from gateway.wire.jsonrpc_answers import encode
 from gateway.wire.reasons import shown
+from gateway.wire.views import RuleState
+
+LABEL_AT = LABEL.fields["text"][1]  # type: ignore[index]
+"""Where the text is in a label's row."""
 
 
 def preview_order(session: SessionState, params: method_table.PreviewParams, call: Call) -> bytes:
     """What an order would do if it came now: as the venue admits, matches and books it, with the reason if it does not.
 
-    What is wrong with a parameter by itself is answered with the error that buy and sell would give.
+    What is wrong with a parameter by itself is answered with the error that buy and sell would give; so is any order
+    while the venue takes none.
     """
+    session.check_taken("orders")
     side = Side.BUY if params.direction == "buy" else Side.SELL
     contract = contract_of(call.projection, params.instrument_name)
     command = np.frombuffer(asked(session, params, call, side), COMMAND)
@@ -38,16 +44,21 @@ def preview_order(session: SessionState, params: method_table.PreviewParams, cal
         int(side), int(row["ord_type"]), int(row["qty_lots"]), price_ticks, best_ticks or NIL,
         ticker.mark_subticks, projection.terms(contract.slot).maker_fee_ppb, before, held, played,
     )  # fmt: skip
-    unmet = [
-        state for state in projection.admission(account_slot, contract.slot, session.signer.person) if not state.is_met
-    ]
-    more = b',"sequence":%d,"reduce_only":%b,"failing_rules":%b' % (
-        projection.durable_seq, encode(bool(params.reduce_only or params.reduceOnly)), encode(rules(unmet)),
+    unmet = _unmet(session, contract, call) if played.reason != Reason.NONE or played.made_reduce_only else []
+    label = command[1:].tobytes()[LABEL_AT:].rstrip(b"\0").decode("utf-8", "surrogatepass")
+    more = b',%b,"sequence":%d,"failing_rules":%b' % (
+        terms(contract, row, label), projection.durable_seq, encode(rules(unmet)),
     )  # fmt: skip
     if params.with_max:
         largest = projection.previews.largest_lots(command, call.now_ns)
         more += b',"max_amount":%b' % contract.amount_text(largest)
     return preview(contract, seen, _refusal(call, contract, row, played.reason), more)
+
+
+def _unmet(session: SessionState, contract: Contract, call: Call) -> list[RuleState]:
+    """All rules of the ladder that are not met, not only the first one."""
+    states = call.projection.admission(session.account_slot, contract.slot, session.signer.person)
+    return [state for state in states if not state.is_met]
 
 
 def _refusal(call: Call, contract: Contract, row: Any, reason: Reason) -> bytes:

@@ -53,7 +53,7 @@ KRAKEN = (
     '1.6 [9,{"b":[["50.50","0.0","1618678133.37"]],"c":"974947235"},"book-10","XBT/USD"]\n{"event":"heartbeat"}\n'
 )
 _RECORDS = [(0, 1, 0, 0, 7, 0, 11, 101, 0), (0, 0, 1, 0, 3, 1, 12, 101, 0), (1, 1, 0, 0, 9, 3, 11, 102, 0)]
-_LOBSTER = "ABC_2012-06-21_34200000_57600000_{}_2.csv"
+LOBSTER = "ABC_2012-06-21_34200000_57600000_{}_2.csv"
 _EXCHANGE = SmallExchange(1, ("ABC", "XYZ"), reduces=False)
 _DAY = [fact for step in _EXCHANGE.day(12) for fact in step]
 _COINBASE, _BITSTAMP = CoinbaseWriter(), BitstampWriter()
@@ -64,10 +64,10 @@ BASES = {
     "coinbase.jsonl": "\n".join([*_COINBASE.lines(_DAY), _COINBASE.snapshot(_EXCHANGE, "ABC")]).encode(),
     "bitstamp.jsonl": "\n".join([*_BITSTAMP.lines(_DAY), _BITSTAMP.snapshot(_EXCHANGE, "ABC")]).encode(),
     "tardis.csv": TARDIS.encode(), "binance.jsonl": BINANCE.encode(), "kraken.log": KRAKEN.encode(),
-    _LOBSTER.format("message"): MESSAGES.encode(), _LOBSTER.format("orderbook"): ORDERBOOK.encode(),
+    LOBSTER.format("message"): MESSAGES.encode(), LOBSTER.format("orderbook"): ORDERBOOK.encode(),
 }  # fmt: skip
 _NAMES = list(BASES)
-_SKIPS = "!"
+SKIPS = "!"
 
 
 def _zipped(data: bytes) -> bytes:
@@ -94,7 +94,7 @@ class Recordings(Target):
 
     def make(self, chance: Random, pool: list[bytes]) -> bytes:
         head, _, data = pool[below(chance, len(pool))].partition(b"\n")
-        name = head.decode().removeprefix(_SKIPS)
+        name = head.decode().removeprefix(SKIPS)
         if chance.random() < 0.4 or name not in BASES:
             name = _NAMES[below(chance, len(_NAMES))]
             data = BASES[name]
@@ -104,17 +104,17 @@ class Recordings(Target):
             data, name = PACKED[ending](data), name + ending
             if chance.random() < 0.5:
                 data = mutated(data, chance)
-        skips = _SKIPS if chance.random() < 0.5 else ""
+        skips = SKIPS if chance.random() < 0.5 else ""
         return f"{skips}{name}\n".encode() + data
 
     def check(self, data: bytes) -> str:
         head, _, content = data.partition(b"\n")
-        name = head.decode().removeprefix(_SKIPS)
+        name = head.decode().removeprefix(SKIPS)
         for other in BASES if name.endswith("_2.csv") else ():
             (self.folder / other).write_bytes(BASES[other])
         path = self.folder / name
         path.write_bytes(content)
-        wrong, shape = problem(self.folder / name.replace("orderbook", "message"), head[:1] == _SKIPS.encode())
+        wrong, shape = problem(self.folder / name.replace("orderbook", "message"), head[:1] == SKIPS.encode())
         if wrong:
             raise Wrong(wrong)
         return f"{path.suffix} {shape}"

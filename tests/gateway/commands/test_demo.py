@@ -59,7 +59,18 @@ def _ends_without_a_trace(process: subprocess.Popen[str], folder: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
-async def _facts_of_an_hour(facts: dict[str, str]) -> dict[str, dict[str, int]]:
+async def _scopes_of(page: str, officer: dict[str, str]) -> str:
+    """What an officer may do at the officers' port."""
+    async with Client(page.replace("http", "ws", 1)) as client:
+        params = {
+            "grant_type": "client_credentials", "client_id": officer["key"], "client_secret": officer["secret"],
+        }  # fmt: skip
+        scopes = (await client.call("public/auth", **params))["scope"]
+    assert "compliance" in scopes and "admin" in scopes
+    return str(scopes)
+
+
+async def _facts_of_an_hour(facts: dict[str, Any]) -> dict[str, dict[str, int]]:
     """What each contract's hour before has: candles, their volumes' spread, funding rates, liquidations."""
     found = {}
     async with Client(facts["url"], facts["key"], facts["secret"]) as client:
@@ -84,6 +95,9 @@ def test_it_has_an_hour_behind_it_can_be_traded_on_at_once_and_leaves_nothing(tm
         assert process.stdout is not None
         facts = json.loads(process.stdout.readline())
         assert facts["address"] == f"{facts['page']}/#key={facts['key']}&secret={facts['secret']}"
+        page, first, second = facts["console"].partition("/#")[0], *facts["officers"]
+        assert facts["console"] == f"{page}/#key={first['key']}&secret={first['secret']}"
+        assert asyncio.run(_scopes_of(page, first)) == asyncio.run(_scopes_of(page, second))
         found = asyncio.run(_facts_of_an_hour(facts))
         assert list(found) == [listing.name for listing in demo_market.LISTINGS]
         for name, hour in found.items():

@@ -71,6 +71,19 @@ def test_a_pace_is_kept_and_an_end_is_heeded(tmp_path, capsys):
     assert summary["seconds"] >= 0.08
 
 
+def test_a_mass_cancel_goes_to_every_connection(tmp_path, capsys):
+    header = CSV.splitlines()[0]
+    rows = ("1,new,1,sell,5,41000,,", "1,new,2,buy,3,39000,,", "1,new,3,buy,2,39000,,", "2,mass_cancel,,buy,,,,")
+    summary, (orders, _) = sent(tmp_path, capsys, "\n".join((header, *rows, "3,new,4,buy,1,38000,,\n")))
+    assert (summary["commands"], summary["accepted"], summary["cancelled"], summary["rejects"]) == (5, 4, 2, {})
+    assert [[order.cl_ord_id for order in own] for own in orders] == [[4], [1]]
+
+
+def test_messages_are_counted_up_to_a_time(tmp_path, capsys):
+    summary, _ = sent(tmp_path, capsys, CSV, "--until", "1970-01-01T00:00:01.01")
+    assert (summary["messages"], summary["commands"]) == (2, 2)
+
+
 def test_a_rate_limit_is_waited_for(tmp_path, capsys):
     rows = "".join(f"{n},new,{n},buy,1,39000,,\n" for n in range(1, 1201))
     header = CSV.splitlines()[0] + "\n"

@@ -217,7 +217,7 @@ def vars_of(action):
 
 def bases(world, method, name):
     """(Changes to the example under which a parameter counts, the setting of the call)."""
-    placed = {"private/buy", "private/sell"}
+    placed = {"private/buy", "private/sell", "private/preview_order"}
     edits = {"private/edit", "private/edit_by_label"}
     stop = {"type": "stop_limit", "price": 17_000, "amount": 0.1, "trigger_price": 17_500}
     if name == "include_old":
@@ -227,7 +227,7 @@ def bases(world, method, name):
     if method == "public/get_mark_price_history":
         return {"start_timestamp": 0}, {}
     if name == "confirm":
-        return {}, {"confirm": True} if method in edits else {}
+        return {}, {"confirm": True} if method in edits | {"private/preview_order"} else {}
     if method in placed:
         plain = {"type": "limit", "price": 20_000, "trigger_price": None, "reduce_only": None, "post_only": None}
         if name in ("trigger", "trigger_price"):

@@ -4,6 +4,7 @@ import pytest
 
 from engine import host
 from engine.codes import ContractParameter
+from gateway.wire.errors import ErrorCode, Refusal
 from tests.gateway.live import BTC
 from tests.gateway.query_venue import START_NS, QueryVenue
 
@@ -87,6 +88,18 @@ def test_an_order_that_rests_tells_its_place_its_cost_and_the_fee_of_a_maker(mar
     assert told["after"] == (sent(market, "buy", amount=0.1, price=19_900), money(market))[1]
 
 
+def test_the_order_is_told_as_it_would_be_sent(market):
+    plain = asked(market, "buy", amount=0.1, price=19_900)
+    assert (plain["time_in_force"], plain["stp"], plain["label"]) == ("good_til_cancelled", "cancel_maker", "")
+    assert plain["trigger"] is plain["cl_ord_id"] is plain["display_amount"] is plain["expires_at"] is None
+    order = {
+        "price": 20_600, "trigger_price": 20_500, "trigger": "index_price", "label": "<b>é</b>", "cl_ord_id": 7,
+        "stp": "decrement",
+    }  # fmt: skip
+    told = asked(market, "buy", amount=0.1, type="stop_limit", **order)
+    assert {name: told[name] for name in order} == order and told["order_state"] == "untriggered"
+
+
 def test_a_post_only_order_tells_where_it_slides_to(market):
     sent(market, "sell", 1, amount=0.1, price=20_010)
     told = asked(market, "buy", amount=0.1, price=20_020, post_only=True)
@@ -123,6 +136,17 @@ def test_what_is_wrong_with_a_parameter_is_the_error_of_the_order(market):
         told = market.ask(0, "private/preview_order", direction="buy", **params)["error"]
         assert told == market.ask(0, "private/buy", **params)["error"]
     assert market.ask(0, "private/preview_order", instrument_name=BTC, amount=1)["error"]["code"] == -32602
+
+
+def test_while_the_venue_takes_no_orders_a_preview_says_so(market):
+    context = market.venue.context
+    context.take_all_but(frozenset({"orders"}), lambda: Refusal(ErrorCode.RETRY, "the disk is full"))
+    try:
+        params = {"instrument_name": BTC, "amount": 0.1, "price": 19_900}
+        told = market.ask(0, "private/preview_order", direction="buy", **params)["error"]
+        assert told == market.ask(0, "private/buy", **params)["error"] and told["code"] == ErrorCode.RETRY
+    finally:
+        context.take_all_but(frozenset(), lambda: Refusal(ErrorCode.RETRY, ""))
 
 
 def test_the_largest_amount_passes_and_one_step_more_does_not(market):

@@ -46,6 +46,8 @@ class Socket {
 }
 
 const settled = () => vi.advanceTimersByTimeAsync(0);
+/** Until the connection is back: signing a login takes real time. */
+const live = (venue: Venue) => vi.waitFor(() => expect(venue.connection.value).toBe("live"), { timeout: 20_000 });
 const last = () => Socket.made.at(-1)!;
 
 beforeEach(() => {
@@ -143,8 +145,7 @@ describe("the connection", () => {
       };
     };
     last().close();
-    await vi.advanceTimersByTimeAsync(1000);
-    expect(venue.connection.value).toBe("live");
+    await live(venue);
     expect(last().asked.map(({ method }) => method)).toEqual([
       "public/set_heartbeat",
       "public/auth",
@@ -165,9 +166,8 @@ describe("the connection", () => {
         ? { error: { code: 11029, message: "invalid", data: { message: "too old" } } }
         : plain(method, params);
     last().close();
-    await vi.advanceTimersByTimeAsync(1000);
+    await live(venue);
     expect(venue.gap.value).toContain("too old");
-    expect(venue.connection.value).toBe("live");
   });
 
   it("is given up when nothing is heard, and made again", async () => {
@@ -182,7 +182,7 @@ describe("the connection", () => {
     const venue = await connected();
     await venue.logIn({ key: "one", secret: "s" });
     const changed = venue.logIn({ key: "two", secret: "s" });
-    await vi.advanceTimersByTimeAsync(1000);
+    await vi.waitFor(() => expect(Socket.made).toHaveLength(2), { timeout: 20_000 });
     await changed;
     expect(Socket.made).toHaveLength(2);
     expect(last().asked.find(({ method }) => method === "public/auth")!.params.client_id).toBe("two");

@@ -62,7 +62,7 @@ export class Venue {
     return this.connectionNow;
   }
 
-  /** Who is logged in on this connection; null when nobody is. */
+  /** Who is logged in, or will be as soon as the connection is back; null when nobody is. */
   get login(): ReadonlySignal<Credentials | null> {
     return this.loginNow;
   }
@@ -154,6 +154,7 @@ export class Venue {
   /** Log in with these credentials when the connection is there. */
   use(credentials: Credentials | null): void {
     this.credentials = credentials;
+    this.loginNow.value = credentials;
   }
 
   /** Log out: orders stay, the connection begins anew without an account. */
@@ -265,7 +266,6 @@ export class Venue {
     for (const { reject } of this.waiting.values()) reject(new Disconnected());
     this.waiting.clear();
     this.held = null;
-    this.loginNow.value = null;
     if (this.connectionNow.peek() === "live") this.connectionNow.value = "lost";
     const pause = RETRY_MS[Math.min(this.attempts++, RETRY_MS.length - 1)];
     clearTimeout(this.retry);

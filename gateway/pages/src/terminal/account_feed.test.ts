@@ -80,6 +80,8 @@ describe("own trades", () => {
   it("that were forced are told as liquidations", async () => {
     hear("user.trades.any.any.raw", [fill("3", { liquidity: "T", liquidation: "T" })]);
     expect((await told()).at(-1)).toMatch(/^Liquidation: sold/);
+    hear("user.trades.any.any.raw", [fill("4", { order_type: "liquidation" })]);
+    expect((await told()).at(-1)).toMatch(/^Automatic deleveraging \(ADL\): sold/);
   });
 });
 

@@ -22,7 +22,7 @@ import {
   reasons,
   venue,
 } from "./state";
-import { noticeWords, plain } from "./words";
+import { forcedBy, noticeWords, plain } from "./words";
 
 const KEPT = "lionrock.keys";
 const FILLS = 200;
@@ -147,10 +147,12 @@ function hearFills(rows: UserTrade[]): void {
   const known = new Set(fills.peek().map(nameOf));
   for (const trade of rows.filter((one) => !known.has(nameOf(one)))) {
     const { price, amount } = decimalsIn(trade.instrument_name);
-    const what = `${shown(trade.amount, amount)} ${trade.instrument_name} at ${shown(trade.price, price)}`;
-    if (trade.liquidation?.includes(trade.liquidity))
-      say("bad", `Liquidation: ${trade.direction === "buy" ? "bought" : "sold"} ${what}`);
-    else if (trade.liquidity === "M") say("good", `Filled: ${trade.direction === "buy" ? "bought" : "sold"} ${what}`);
+    const done = trade.direction === "buy" ? "bought" : "sold";
+    const what = `${done} ${shown(trade.amount, amount)} ${trade.instrument_name} at ${shown(trade.price, price)}`;
+    const forced = forcedBy(trade);
+    if (forced === "liquidation") say("bad", `Liquidation: ${what}`);
+    else if (forced === "ADL") say("bad", `Automatic deleveraging (ADL): ${what}`);
+    else if (trade.liquidity === "M") say("good", `Filled: ${what}`);
   }
   keepFills(rows);
 }

@@ -142,9 +142,10 @@ function Admission() {
       </button>
       {showsAll.value && (
         <ul class="rules">
+          <li class="dim">Each of these would stop you from opening positions:</li>
           {now.rules.map((rule) => (
             <li key={rule.reason}>
-              <span class={rule.met ? "up" : "warn"}>{rule.met ? "✓ met" : "! not met"}</span>{" "}
+              <span class={rule.met ? "up" : "warn"}>{rule.met ? "✓ no" : "! yes"}</span>{" "}
               {rule.reason.replaceAll("_", " ").toLowerCase()} <span class="dim">{rule.detail}</span>
             </li>
           ))}

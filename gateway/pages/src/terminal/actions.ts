@@ -4,7 +4,7 @@ import type { Params } from "../shared/venue";
 import { Disconnected, VenueError } from "../shared/venue_error";
 import type { Direction, Order, Position, UserTrade } from "../shared/venue_types";
 import { ask } from "./confirmation";
-import { say, sayRefusal } from "./messages";
+import { drop, say, sayRefusal } from "./messages";
 import { decimalsIn, instruments, venue } from "./state";
 import { plain } from "./words";
 
@@ -18,7 +18,7 @@ interface Placed {
 }
 
 /** Client ids of presses whose answer was lost with the connection. */
-const unanswered = new Map<number, string>();
+const unanswered = new Map<number, { words: string; message: number }>();
 /** Whether a new order is on its way: the buttons wait for its answer. */
 export const isPlacing = signal(false);
 
@@ -37,12 +37,9 @@ export async function place(direction: Direction, params: Params, words: string)
     return true;
   } catch (error) {
     if (error instanceof Disconnected) {
-      unanswered.set(clientId, words);
-      say(
-        "bad",
-        `${words}: the connection was lost before the answer.`,
-        "It is told after the reconnect whether the order was taken. Do not send it again before.",
-      );
+      const remedy = "It is told after the reconnect whether the order was taken. Do not send it again before.";
+      const message = say("bad", `${words}: the connection was lost before the answer.`, remedy);
+      unanswered.set(clientId, { words, message });
       return false;
     }
     if (needsConfirmation(error)) return confirmUnusual(direction, params, words, error.message);
@@ -87,10 +84,11 @@ export async function tellUnanswered(): Promise<void> {
     ),
   ]);
   const found = new Map(lists.flat().map((order) => [order.cl_ord_id, order]));
-  for (const [clientId, words] of pressed) {
+  for (const [clientId, { words, message }] of pressed) {
+    drop(message);
     const order = found.get(clientId);
     if (order === undefined) say("info", `${words}: the venue has not taken it. Nothing was placed.`);
-    else say("good", `${words}: the venue had taken it; it is ${plain(order.order_state)}.`);
+    else say("info", `${words}: the venue had taken it; it is ${plain(order.order_state)}.`);
   }
 }
 

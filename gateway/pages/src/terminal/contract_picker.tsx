@@ -108,8 +108,8 @@ function Contracts({ onClose }: { onClose(): void }) {
                   aria-current={one.instrument_name === instrumentName.value ? "true" : undefined}
                 >
                   <td>
-                    <button type="button" class="plain" onClick={() => pick(one.instrument_name)}>
-                      <strong>{one.base_currency}</strong>{" "}
+                    <button type="button" class="plain two-lines" onClick={() => pick(one.instrument_name)}>
+                      <strong>{one.base_currency}</strong>
                       <span class="dim">
                         {one.instrument_name} · up to {one.max_leverage}×
                         {one.state === "open" ? "" : ` · ${plain(one.state)}`}

@@ -8,7 +8,7 @@ import type { Order, UserTrade } from "../shared/venue_types";
 import { flagsOf } from "./open_orders";
 import { decimalsIn, fills, orders, portfolio, venue } from "./state";
 import { Side } from "./trades_panel";
-import { plain, sayReason, title } from "./words";
+import { forcedBy, plain, sayReason, title } from "./words";
 
 const PAGE = 50;
 const YEAR_MS = 366 * 24 * 3600 * 1000;
@@ -114,10 +114,7 @@ const FILL_COLUMNS: Column<UserTrade>[] = [
   {
     head: "Side",
     cell: (one) => (
-      <Side
-        direction={one.direction}
-        text={one.liquidation?.includes(one.liquidity) ? `${title(one.direction)}, liquidation` : title(one.direction)}
-      />
+      <Side direction={one.direction} text={[title(one.direction), forcedBy(one)].filter(Boolean).join(", ")} />
     ),
   },
   { head: "Price", isNumber: true, cell: (one) => price(one.instrument_name, one.price) },
@@ -165,6 +162,7 @@ export function Fills() {
           "order_id",
           "trade_id",
           "label",
+          "forced_by",
         ],
         (one) => [
           iso(one.timestamp),
@@ -178,6 +176,7 @@ export function Fills() {
           one.order_id,
           one.trade_id,
           one.label,
+          forcedBy(one),
         ],
       ]}
     />

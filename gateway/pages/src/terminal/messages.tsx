@@ -11,17 +11,18 @@ interface Message {
   remedy: string;
 }
 
-const SHOWN_MS = { good: 6000, info: 8000, bad: 20_000 };
+const SHOWN_MS = { good: 6000, info: 12_000, bad: 20_000 };
 const MOST = 4;
 /** What is shown, the oldest first. */
 export const messages = signal<Message[]>([]);
 let nextId = 1;
 
-/** Tell the user something in a corner of the page. */
-export function say(kind: Kind, text: string, remedy = ""): void {
+/** Tell the user something in a corner of the page. Returns the message's id. */
+export function say(kind: Kind, text: string, remedy = ""): number {
   const id = nextId++;
   messages.value = [...messages.value, { id, kind, text, remedy }].slice(-MOST);
   setTimeout(() => drop(id), SHOWN_MS[kind]);
+  return id;
 }
 
 /** Tell why something did not happen, with what to do about it. */
@@ -30,7 +31,8 @@ export function sayRefusal(error: unknown): void {
   say("bad", text, remedy);
 }
 
-function drop(id: number): void {
+/** Take a message away. */
+export function drop(id: number): void {
   messages.value = messages.value.filter((message) => message.id !== id);
 }
 

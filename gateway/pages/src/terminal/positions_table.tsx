@@ -67,11 +67,11 @@ const COLUMNS: Column<Position>[] = [
     isNumber: true,
     hint: "realised profit; funding received less funding paid",
     cell: (one) => (
-      <>
+      <span>
         <span class={tone(one.realized_profit_loss)}>{signed(one.realized_profit_loss, 2)}</span>
         <span class="dim"> / </span>
         <span class={tone(one.realized_funding)}>{signed(one.realized_funding, 2)}</span>
-      </>
+      </span>
     ),
   },
   {

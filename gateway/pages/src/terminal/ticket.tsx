@@ -10,7 +10,7 @@ import { hasPreview } from "./preview";
 import { PreviewFigures } from "./preview_figures";
 import { asksFirst } from "./settings";
 import { isSigningIn } from "./sign_in";
-import { instrument, isLoggedIn, portfolio, ticker } from "./state";
+import { instrument, isLoggedIn, portfolio, ticker, venue } from "./state";
 import { hasPrice, hasTriggerPrice, isConditional, isTrailing, type OrderType, type TicketForm } from "./ticket_order";
 import { fill, form, largest, orderFor, otherUnit, press, previews, problems } from "./ticket_state";
 import { title } from "./words";
@@ -320,7 +320,7 @@ function SideButtons({ of }: { of: Instrument }) {
       <button
         type="button"
         class={`button ${direction === "buy" ? "up-button" : "down-button"}`}
-        disabled={isPlacing.value}
+        disabled={isPlacing.value || venue.connection.value !== "live"}
         {...onPress(() => void press(direction))}
       >
         {direction === "buy" ? "Buy" : "Sell"}

@@ -1,5 +1,5 @@
 import { VenueError } from "../shared/venue_error";
-import type { Notice } from "../shared/venue_types";
+import type { Notice, UserTrade } from "../shared/venue_types";
 import { shown } from "../shared/numbers";
 import { reasons } from "./state";
 
@@ -46,6 +46,12 @@ export function plain(code: string): string {
 export function title(code: string): string {
   const text = plain(code);
   return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** What forced an own trade; empty when nothing did. A deleveraging has no order of its own. */
+export function forcedBy(trade: UserTrade): "" | "liquidation" | "ADL" {
+  if (trade.liquidation?.includes(trade.liquidity)) return "liquidation";
+  return trade.order_type === "liquidation" ? "ADL" : "";
 }
 
 /** A notice in one line. */

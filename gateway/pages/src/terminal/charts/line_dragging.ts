@@ -37,7 +37,7 @@ export class LineDragging {
     if (!drawn || y == null || event.button !== 0 || !this.lines.isMovable(drawn)) return;
     this.grabbed = { id, pointer: event.pointerId, offset: this.yOf(event) - y };
     this.host.setPointerCapture(event.pointerId);
-    this.view.setScrolling(false);
+    this.view.setMoving(false);
     this.host.classList.add("dragging");
   }
 
@@ -80,7 +80,7 @@ export class LineDragging {
   private letGo(): void {
     if (this.grabbed && this.host.hasPointerCapture(this.grabbed.pointer)) this.host.releasePointerCapture(this.grabbed.pointer);
     this.grabbed = null;
-    this.view.setScrolling(true);
+    this.view.setMoving(true);
     this.host.classList.remove("dragging");
   }
 

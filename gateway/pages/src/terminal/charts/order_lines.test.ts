@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Order } from "../../shared/venue_types";
-import { canMove, lineText, linesOf, movedByTicks, onTick } from "./order_lines";
+import { canMove, lineText, linesOf, movedByTicks, onTick, rangeWith } from "./order_lines";
 
 const order = (fields: Partial<Order>): Order =>
   ({
@@ -25,6 +25,12 @@ describe("the price of a place on the chart", () => {
     expect(movedByTicks("0.3", -1, 0.1)).toBe("0.2");
     expect(movedByTicks("60123.5", 10, 0.5)).toBe("60128.5");
   });
+});
+
+test("levels near the prices in sight stay in sight, others do not squeeze the chart", () => {
+  expect(rangeWith(100, 110, [95, 115, 50, 300])).toEqual([95, 115]);
+  expect(rangeWith(1000, 1000, [997.5, 1003.5])).toEqual([997.5, 1000]);
+  expect(rangeWith(100, 110, [])).toEqual([100, 110]);
 });
 
 describe("lines", () => {

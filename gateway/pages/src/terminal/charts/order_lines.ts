@@ -42,6 +42,15 @@ export function movedByTicks(price: string, ticks: number, tickSize: number): st
   return onTick(Number(price) + ticks * tickSize, tickSize);
 }
 
+const NEAR = 0.003;
+
+/** A range of prices made larger for the levels that are near it: no further than its own height, or than 0.3 %. */
+export function rangeWith(lowest: number, highest: number, levels: readonly number[]): [lowest: number, highest: number] {
+  const room = Math.max(highest - lowest, highest * NEAR);
+  const near = levels.filter((level) => level >= lowest - room && level <= highest + room);
+  return [Math.min(lowest, ...near), Math.max(highest, ...near)];
+}
+
 /** What a line says beside its price. */
 export function lineText(of: OrderLine): string {
   const { order } = of;

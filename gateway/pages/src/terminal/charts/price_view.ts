@@ -2,7 +2,7 @@
 
 import {
   CandlestickSeries, createChartEx, createSeriesMarkers, CrosshairMode, HistogramSeries, LineSeries, LineStyle,
-  type CandlestickData, type IChartApiBase, type IPriceLine, type ISeriesApi, type ISeriesMarkersPluginApi, type MouseEventParams, type Time,
+  type AutoscaleInfo, type CandlestickData, type IChartApiBase, type IPriceLine, type ISeriesApi, type ISeriesMarkersPluginApi, type MouseEventParams, type Time,
   type UTCTimestamp,
 } from "lightweight-charts";
 import { decimalsOf, shown } from "../../shared/numbers";
@@ -10,6 +10,7 @@ import type { Candle } from "./candles";
 import { faded, type Colours } from "./colours";
 import type { FillMarker } from "./fill_markers";
 import { LocalTimeScale } from "./local_time_scale";
+import { rangeWith } from "./order_lines";
 import type { Reference } from "./price_data";
 
 /** How many candles before the oldest one more are asked for. */
@@ -39,6 +40,7 @@ export class PriceView {
   private readonly index: ISeriesApi<"Line", Time>;
   private readonly markers: ISeriesMarkersPluginApi<Time>;
   private readonly levels = new Map<string, IPriceLine>();
+  private hasAutoScale = true;
 
   constructor(
     container: HTMLElement,
@@ -65,6 +67,7 @@ export class PriceView {
     this.mark = this.chart.addSeries(LineSeries, thin);
     this.candles = this.chart.addSeries(CandlestickSeries, { priceFormat, borderVisible: false });
     this.candles.priceScale().applyOptions({ scaleMargins: { top: 0.08, bottom: 0.22 } });
+    this.candles.applyOptions({ autoscaleInfoProvider: (of: () => AutoscaleInfo | null) => this.withLevels(of()) });
     this.markers = createSeriesMarkers(this.candles, [], { autoScale: false });
     this.follow(events);
     this.recolour(colours);
@@ -165,8 +168,11 @@ export class PriceView {
     return this.chart.paneSize(0).height;
   }
 
-  /** Whether dragging and the wheel move the chart; not while an order's line is dragged. */
-  setScrolling(on: boolean): void {
+  /** Whether the chart may move: not while an order's line is dragged, or prices would run away under the pointer. */
+  setMoving(on: boolean): void {
+    const scale = this.candles.priceScale();
+    if (!on) this.hasAutoScale = scale.options().autoScale;
+    scale.applyOptions({ autoScale: on && this.hasAutoScale });
     this.chart.applyOptions({ handleScroll: on, handleScale: on });
   }
 
@@ -184,6 +190,14 @@ export class PriceView {
 
   toNewest(): void {
     this.chart.timeScale().scrollToRealTime();
+  }
+
+  /** The prices in sight, with the levels near to them. */
+  private withLevels(info: AutoscaleInfo | null): AutoscaleInfo | null {
+    if (!info?.priceRange) return info;
+    const levels = [...this.levels.values()].map((drawn) => drawn.options().price);
+    const [minValue, maxValue] = rangeWith(info.priceRange.minValue, info.priceRange.maxValue, levels);
+    return { ...info, priceRange: { minValue, maxValue } };
   }
 
   private follow(events: ViewEvents): void {

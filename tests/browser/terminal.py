@@ -1,0 +1,116 @@
+"""The terminal as its tests see it: what a user reads and presses, by roles and labels."""
+
+import re
+from typing import Any
+
+MS = 30_000
+"""How long a state of the page is waited for. Nothing is judged by how long it took."""
+WIDE = (1440, 900)
+
+
+class Terminal:
+    """One page in a browser context of its own."""
+
+    def __init__(
+        self, browser: Any, address: str, size: tuple[int, int] = WIDE, scheme: str = "dark", asks: bool = False
+    ) -> None:
+        """`asks`: whether the ticket asks before each order, as it does for a new user."""
+        self._faults: list[str] = []
+        width, height = size
+        self.context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=scheme, has_touch=width < 700
+        )
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(MS)
+        self.page.on("pageerror", lambda error: self._faults.append(str(error)))
+        self.page.on("console", self._heard)
+        self.page.goto(address)
+        self.state.wait_for()
+        self.expect(self.state).to_have_attribute("data-connection", "live")
+        if "#key=" in address and width >= 700:
+            self.expect(self.account).to_contain_text("Equity")
+            box = self.ticket.get_by_label("Ask before each order")
+            box.set_checked(asks)
+
+    def _heard(self, message: Any) -> None:
+        if message.type == "error" and "WebSocket connection" not in message.text:
+            self._faults.append(message.text)
+
+    @staticmethod
+    def expect(what: Any) -> Any:
+        """Playwright's assertion, with the limit of this module."""
+        from playwright.sync_api import expect
+
+        expect.set_options(timeout=MS)
+        return expect(what)
+
+    def end(self) -> list[str]:
+        """Close it; what went wrong in its scripts."""
+        self.context.close()
+        return self._faults
+
+    # --- parts ----------------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> Any:
+        """The state of market and connection."""
+        return self.page.get_by_role("status", name="state")
+
+    @property
+    def account(self) -> Any:
+        """The account's money, admission and notices."""
+        return self.page.get_by_role("region", name="account")
+
+    @property
+    def ticket(self) -> Any:
+        """The order ticket."""
+        return self.page.get_by_role("region", name="order ticket")
+
+    @property
+    def dialog(self) -> Any:
+        """The open dialog."""
+        return self.page.get_by_role("dialog")
+
+    @property
+    def messages(self) -> Any:
+        """What the page tells in its corner."""
+        return self.page.get_by_role("status", name="messages")
+
+    def tab(self, title: str) -> None:
+        """Choose one of the account's tables."""
+        self.page.get_by_role("tab", name=re.compile(f"^{title}")).click()
+
+    def rows(self, table: str) -> Any:
+        """The rows of one of the account's tables that name an order or a contract."""
+        attribute = "data-order-id" if "orders" in table else "data-instrument"
+        return self.page.locator(f"tr[{attribute}]")
+
+    def row(self, order_id: str) -> Any:
+        """The row of an open order."""
+        return self.page.locator(f'tr[data-order-id="{order_id}"]')
+
+    @property
+    def profit(self) -> Any:
+        """The profit of the position in the table."""
+        return self.page.locator('[data-field="profit"]').first
+
+    def book(self, side: str) -> list[tuple[float, float]]:
+        """(price, amount) of the rows of a side, as they stand on the page, best first."""
+        found = self.page.eval_on_selector_all(
+            f'[aria-label="order book"] [aria-label="{side}"] [data-price]',
+            "rows => rows.map(row => [Number(row.dataset.price), Number(row.dataset.amount)])",
+        )
+        return sorted(((price, amount) for price, amount in found), reverse=side == "bids")
+
+    # --- deeds ----------------------------------------------------------------------------------------------------
+
+    def write(self, amount: str, price: str | None = None) -> None:
+        """Fill the ticket: a limit order with a price, else a market order."""
+        self.ticket.get_by_role("tab", name="Market" if price is None else "Limit").click()
+        if price is not None:
+            self.ticket.get_by_label("Price", exact=True).fill(price)
+        self.ticket.get_by_label("Amount", exact=True).fill(amount)
+
+    def press(self, side: str) -> None:
+        """Press Buy or Sell."""
+        self.ticket.get_by_role("button", name=re.compile(f"^{side}")).click()
