@@ -16,7 +16,7 @@ class SampleViews:
     """Fixed rows of all accounts."""
 
     def exposed_accounts(self) -> list[int]:
-        return [0]
+        return [0, 1]
 
     def risk(self, account_slot: int) -> RiskView:
         position = (BTC.slot, 5_000, 36_000_000, False)
@@ -25,10 +25,17 @@ class SampleViews:
         )  # fmt: skip
 
     def forced_trades(self, slots: Collection[int], span: Span) -> list[ForcedTradeView]:
-        return [ForcedTradeView(own_trade().trade, 0, NIL)]
+        found = [ForcedTradeView(own_trade().trade, 0, NIL), ForcedTradeView(own_trade(trade_id=2).trade, 0, 1)]
+        return found[: span.count]
 
     def open_orders(self, accounts: Collection[int], contracts: Collection[int]) -> int:
         return 2
+
+
+def _story(by: str, number: int) -> Story:
+    seq, order_id = (number, 77) if by == "sequence" else (90, number)
+    record = {"seq": seq, "record": "order", "command": "NEW", "outcome": "accepted", "order_id": order_id}
+    return Story("done", [{"record": record, "ladder": []}])
 
 
 def sample_operation(alerts: Path, sessions: Callable[[], Iterable[Any]]) -> Operation:
@@ -39,14 +46,13 @@ def sample_operation(alerts: Path, sessions: Callable[[], Iterable[Any]]) -> Ope
     }  # fmt: skip
     text = "3 times shown and withdrawn unfilled: 3 BUY orders; meanwhile SELL trades of 5000 lots"
     store = AlertStore(alerts)
-    store.add([Alert("spoofing", text, NOW, BTC.slot, (0,), Evidence([90, 95], [77], figures))])
+    for rule, order_id in (("spoofing", 77), ("flashing", 79)):
+        store.add([Alert(rule, text, NOW, BTC.slot, (0,), Evidence([90, 95], [order_id], figures))])
     store.close()
     return Operation(
         SampleViews(),
         lambda: AlertStore(alerts),
-        lambda by, number: Story(
-            "done", [{"record": {"seq": 90, "command": "NEW", "outcome": "accepted"}, "ladder": []}]
-        ),
+        _story,
         lambda: [OpenSession("operations", session, False, 0) for session in sessions()],
         lambda number, why: True,
     )

@@ -148,7 +148,7 @@ def end_session(session: SessionState, params: m.EndSession, call: Call) -> byte
     told = event("session_ended", session=params.session, connection=session.number, key=key.number, person=key.person)
     _LOG.info("an officer has ended session %d", params.session, extra=told)
     call.context.notes.read(key, _PREFIX + "end_session", f"session={params.session} {params.reason}", call.now_ns)
-    return encode({"session": params.session, "state": "ended"})
+    return encode({"session": params.session, "state": "ended", "reason": params.reason})
 
 
 # --- accounts -----------------------------------------------------------------------------------------------------

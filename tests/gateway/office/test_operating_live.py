@@ -76,7 +76,7 @@ def test_officers_see_who_is_connected_and_cut_a_connection(tmp_path):
             numbers = {row["account"]: row["session"] for row in rows}
             resting = await alice.buy(BTC, "0.1", price="19000")
             cut = await ann.call("venue/admin/end_session", session=numbers["alice"], reason="it floods the venue")
-            assert cut == {"session": numbers["alice"], "state": "ended"}
+            assert cut == {"session": numbers["alice"], "state": "ended", "reason": "it floods the venue"}
 
             def others():
                 return [one.session.number for one in server._websockets if one.session.account_slot == 0]

@@ -18,6 +18,7 @@ from engine.codes import NIL, AccountAttribute, Affiliation, CommandKind, Margin
 from engine.codes import ContractParameter as P
 from gateway.document.examples import EXAMPLES
 from gateway.document.officer_examples import set_up_sample
+from gateway.document.sample_operation import sample_operation
 from gateway.document.sample_rows import NOW, sample_projection
 from gateway.office.officer_params import plain_type
 from gateway.registry.authentication import Authenticator, new_hmac_key
@@ -265,6 +266,7 @@ def signed(world):
 
 
 BY_NAME: dict[str, list[Any]] = {
+    "params": [{}],
     "instrument_name": [ETH], "currency": ["BTC"], "kind": ["option", "hmac"], "label": ["at 19000", "x"],
     "side": ["sell"], "start_id": ["BTC-2"], "end_id": ["BTC-1"], "start_seq": [2], "end_seq": [1],
     "query": ["buy", "settlement"], "count": [1], "offset": [1], "continuation": [3], "depth": [1], "sequence": [3],
@@ -384,6 +386,7 @@ class Bureau:
             sessions[name].serves_officers = True
             login = {"grant_type": "client_credentials", "client_id": key.id, "client_secret": key.secret}
             sessions[name].receive(message("public/auth", login), NOW)
+        context.operation = sample_operation(registry.path.with_name("alerts.db"), lambda: ())
         return sessions
 
     def outcome(self, method, params):
