@@ -8,6 +8,7 @@ from gateway import clock
 from gateway.client import RpcError
 from gateway.surveillance.activity import Alert, Evidence
 from tests.browser.console_venue import console_venue
+from tests.browser.terminal import Terminal
 from tests.gateway.live import BTC, until
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
@@ -92,9 +93,11 @@ def state_of(venue):
     return venue.run(venue.clients["alice"].call("public/ticker", instrument_name=BTC))["market_state"]
 
 
-def test_one_officer_halts_a_market_and_two_open_it_again(venue, officers):
+def test_one_officer_halts_a_market_and_two_open_it_again(chromium, venue, officers):
     ann, ben = officers
     alice = venue.clients["alice"]
+    trader = Terminal(chromium, f"http://127.0.0.1:{venue.server.port}/")
+    EXPECT(trader.state).to_have_attribute("data-market", "open")
     venue.run(alice.buy(BTC, "0.1", price="19000"))
     page = ann.go("markets")
     page.get_by_role("button", name=f"Halt {BTC}").click()
@@ -108,6 +111,7 @@ def test_one_officer_halts_a_market_and_two_open_it_again(venue, officers):
     ann.dialog.get_by_role("button", name="Do it now").click()
     EXPECT(ann.dialog.get_by_role("status")).to_contain_text("is done at sequence")
     assert state_of(venue) == "halted"
+    EXPECT(trader.state).to_have_attribute("data-market", "halted")
     with pytest.raises(RpcError, match="MARKET_HALTED"):
         venue.run(alice.buy(BTC, "0.1", price="19000"))
     ann.dialog.get_by_role("button", name="Close", exact=True).click()
@@ -128,6 +132,8 @@ def test_one_officer_halts_a_market_and_two_open_it_again(venue, officers):
     ben.dialog.get_by_role("button", name="Approve").click()
     EXPECT(page.get_by_text("No proposal waits.")).to_be_visible()
     assert state_of(venue) == "open"
+    EXPECT(trader.state).to_have_attribute("data-market", "open")
+    assert trader.end() == []
     venue.run(alice.cancel_all())
 
 
