@@ -20,6 +20,10 @@ PREVIEW_MUTANTS = (
         "tests/gateway/market_data/test_following_the_mark.py::test_profit_margin_and_roe_move_with_the_mark",
     ),
     Mutant(
+        "lights are looked up at each trade", "read_model/account_views.py",
+        "size_lots > 0\n", "size_lots\n", "tests/gateway/read_model/test_lights.py",
+    ),
+    Mutant(
         "a preview tells of a legal freeze", "sessions/methods/preview.py",
         "Reason(shown(reason))", "reason", f"{FIGURES}::test_a_freeze_by_law_is_told_as_any_other_restriction",
     ),
