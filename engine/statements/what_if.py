@@ -24,8 +24,10 @@ from engine.statements import ACCOUNT_FIGURES, POSITION_FIGURES, read_account, r
 from engine.units import JIT, below, opposite
 
 RING_ROWS = 1 << 12
-KEPT_GRANULES = 1 << 16
-"""After so many copied granules (64 MiB at most) an overlay gives its memory back."""
+KEPT_GRANULES = 1 << 14
+"""After a call that brings it to so many copied granules an overlay gives its memory back: each may have touched a page
+of 4 KiB, so 64 MiB, and what that call touched.
+"""
 ICEBERG_MOST = 100
 """How many times its display an iceberg may be: row 16 of the ladder."""
 _command_at = row_access.reader(COMMAND)
