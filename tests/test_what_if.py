@@ -106,6 +106,8 @@ class _Compare:
             return
         watched = self.asked % self._digest_each == 0
         before = host.digest(self.root) if watched else ""
+        if watched:
+            self.what_if.new_order(rows, int(row["time_ns"]), shown_only=True)
         expected = self.what_if.new_order(rows, int(row["time_ns"]))
         if watched:
             assert host.digest(self.root) == before, "a question left a trace in the state"

@@ -3,6 +3,7 @@
 Nothing is decided here. The order is admitted, matched and booked as `step` would have it, and what it leaves behind is
 read there: reason, reports, money, position. The state itself is never written, so a question leaves no trace in it.
 What is due at this time but not yet done (a mark tick, say) is not done first, as it would be before a command.
+Who may not know what others hide asks with `shown_only`: a question costs nothing, so it must not find their icebergs.
 """
 
 import mmap
@@ -11,25 +12,29 @@ from typing import Any
 
 import numpy as np
 
-from engine import book, events, idmap, matching, orders, row_access
-from engine.codes import NIL, EventFlag, EventKind, Reason
+from engine import admission, book, events, idmap, ledger, matching, orders, row_access
+from engine.codes import NIL, EventFlag, EventKind, ExecInst, Reason, Side, TimeInForce
 from engine.journal.snapshot import regions
 from engine.kernels import entry, part
 from engine.overlay import DIRECT, GRANULE_BITS, OVERLAY
-from engine.row_access import account_at, bring, position_at
+from engine.row_access import account_at, bring, contract_at, ladder_at, level_at, order_at, position_at
 from engine.schema import CALL_STEP, COMMAND, EVENT, LABEL, STATE
 from engine.state_memory import allocate, memory
 from engine.statements import ACCOUNT_FIGURES, POSITION_FIGURES, read_account, read_position
-from engine.units import JIT, below
+from engine.units import JIT, below, opposite
 
 RING_ROWS = 1 << 12
-KEPT_GRANULES = 1 << 16
-"""After so many copied granules (64 MiB at most) an overlay gives its memory back."""
+KEPT_GRANULES = 1 << 14
+"""After a call that brings it to so many copied granules an overlay gives its memory back: each may have touched a page
+of 4 KiB, so 64 MiB, and what that call touched.
+"""
+ICEBERG_MOST = 100
+"""How many times its display an iceberg may be: row 16 of the ladder."""
 _command_at = row_access.reader(COMMAND)
 _label_at = row_access.reader(LABEL)
 _FIRST = ACCOUNT_FIGURES + POSITION_FIGURES
-_SIZE, _ENTRY_COST, _MODE, _IS_DONE, _POSITION_SLOT = range(_FIRST, _FIRST + 5)
-"""Where the further figures of a call are."""
+_SIZE, _ENTRY_COST, _MODE, _IS_DONE, _POSITION_SLOT, _SHOWN_ONLY = range(_FIRST, _FIRST + 6)
+"""Where the further figures of a call are. The last one is asked: 1: what others hide is not there."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,35 @@ def _begin(s, now_ns):
     s.recent.call += CALL_STEP
 
 
+@part
+def _show_level(s, level, account_slot):
+    """Leave of a level what it shows, and what the account itself hides there."""
+    slot = np.int64(level.head_slot)
+    while slot != NIL and level.hidden_lots > 0:
+        order = order_at(s, slot)
+        hidden = np.int64(book.hidden_lots(s, slot))
+        if hidden > 0 and position_at(s, order.position_slot).account_slot != account_slot:
+            ledger.count_open(s, order.position_slot, slot, -hidden)
+            book.reduce(s, slot, hidden)
+        slot = np.int64(order.next_slot)
+
+
+@part
+def _show_only(s, c):
+    """Take what others hide out of the levels that a NEW command would trade with. Its contract may not exist."""
+    is_sided = c.side == Side.BUY or c.side == Side.SELL
+    if not is_sided or not below(c.contract_slot, s.contracts_used) or admission.is_conditional(c.ord_type):
+        return
+    limit_ticks = np.int64(c.price_ticks)
+    if admission.is_market(c.ord_type):
+        contract = contract_at(s, c.contract_slot)
+        limit_ticks = np.int64(contract.max_buy_ticks if c.side == Side.BUY else contract.min_sell_ticks)
+    level_slot = np.int64(ladder_at(s, book.ladder_of(c.contract_slot, opposite(c.side))).first_slot)
+    while level_slot != NIL and admission.reaches(c.side, limit_ticks, level_at(s, level_slot).price_ticks):
+        _show_level(s, level_at(s, level_slot), c.account_slot)
+        level_slot = np.int64(book.next_level(s, level_slot))
+
+
 @entry
 def _play(root, address, ring, ring_rows, now_ns, out):
     """Play the NEW command at an address, or with NIL as the time go on with it, and write its figures.
@@ -126,6 +160,8 @@ def _play(root, address, ring, ring_rows, now_ns, out):
     c = _command_at(address, 0)
     if now_ns != NIL:
         _begin(s, now_ns)
+        if ring_rows != 0 and out[_SHOWN_ONLY] != 0:
+            _show_only(s, c)
     events.open_ring(s, ring, ring_rows)
     if now_ns != NIL:
         orders.new(s, c, idmap.tag_of(c.account_slot, c.cl_ord_id), _label_at(address, 1))
@@ -149,7 +185,7 @@ class WhatIf:
         self._root = root
         self._command = np.zeros(2, COMMAND)
         self._ring = np.zeros(RING_ROWS, EVENT)
-        self._out = np.zeros(_POSITION_SLOT + 1, np.int64)
+        self._out = np.zeros(_SHOWN_ONLY + 1, np.int64)
         self._addresses = row_access.address_of(self._command), row_access.address_of(self._ring)
         self._calls = 0
         if JIT:
@@ -169,9 +205,13 @@ class WhatIf:
         row["call"] = self._calls
         return row
 
-    def new_order(self, command: Any, now_ns: int) -> Played:
-        """What a NEW command, with its label's row if it has one, would do at a time; its own time does not count."""
+    def new_order(self, command: Any, now_ns: int, *, shown_only: bool = False) -> Played:
+        """What a NEW command, with its label's row if it has one, would do at a time; its own time does not count.
+
+        With `shown_only` it meets what the book shows and what its own account hides, not what others hide.
+        """
         self._command[: len(command)] = command
+        self._out[_SHOWN_ONLY] = shown_only
         overlay, told = self._copied(), list[Any]()
         while True:
             written = _play(overlay, *self._addresses, RING_ROWS, NIL if told else now_ns, self._out)
@@ -189,12 +229,20 @@ class WhatIf:
     def largest_lots(self, command: Any, now_ns: int) -> int:
         """The largest quantity, in whole steps of its contract, with which an order would be taken; 0 for none.
 
-        What passes with more lots passes with fewer: the limits and the margin only grow with the quantity.
+        What passes with more lots passes with fewer: the limits and the margin only grow with the quantity. An iceberg
+        has at least what it shows. What fill-or-kill asks of the book is left out: each of these questions would walk
+        the book, and the answer would tell what others hide.
         """
+        command = command.copy()
+        if command["tif"][0] == TimeInForce.FOK:
+            command["tif"][0] = TimeInForce.IOC
         contract = self._root[0]["contracts"][int(command["contract_slot"][0])]
-        step = int(contract["lot_step"])
-        too_many = int(contract["max_order_lots"]) // step + 1
-        least = -(-int(contract["min_order_lots"]) // step)
+        step, most = int(contract["lot_step"]), int(contract["max_order_lots"])
+        least = int(contract["min_order_lots"])
+        if command["flags"][0] & ExecInst.ICEBERG:
+            shown = int(command["display_lots"][0])
+            least, most = max(least, shown), min(most, ICEBERG_MOST * shown)
+        too_many, least = most // step + 1, -(-least // step)
         if not self.admits(command, now_ns, least * step):
             return 0
         fits = least

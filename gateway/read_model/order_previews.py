@@ -50,11 +50,11 @@ class OrderPreviews:
         return pool, Holding()
 
     def play(self, command: Any, now_ns: int) -> Played:
-        """What a NEW command would do at a time."""
-        return self._asked.new_order(command, now_ns)
+        """What a NEW command would do at a time, with what the book shows: nobody finds others' icebergs by asking."""
+        return self._asked.new_order(command, now_ns, shown_only=True)
 
     def largest_lots(self, command: Any, now_ns: int) -> int:
-        """The largest quantity with which it would be taken; 0 for none."""
+        """The largest quantity that limits and margin would take; 0 for none."""
         return self._asked.largest_lots(command, now_ns)
 
     def why(self, explain: Why, command: Any, reason: Reason) -> Explanation | None:

@@ -159,7 +159,10 @@ class OrderParams(Strict, kw_only=True):
 
 
 class PreviewParams(OrderParams, kw_only=True):
-    """An order as buy and sell take it, with its side; `with_max` also asks for the largest amount that would pass."""
+    """An order as buy and sell take it, with its side; `with_max` also asks for the largest amount that would pass.
+
+    What fill-or-kill asks of the book is left out of that amount.
+    """
 
     direction: Literal["buy", "sell"]
     with_max: bool | None = None

@@ -20,6 +20,15 @@ PREVIEW_MUTANTS = (
         "tests/gateway/market_data/test_following_the_mark.py::test_profit_margin_and_roe_move_with_the_mark",
     ),
     Mutant(
+        "a preview finds what others hide", "read_model/order_previews.py",
+        ", shown_only=True", "",
+        "tests/gateway/sessions/test_preview.py::test_what_others_hide_is_not_told",
+    ),
+    Mutant(
+        "lights are looked up at each trade", "read_model/account_views.py",
+        "size_lots > 0\n", "size_lots\n", "tests/gateway/read_model/test_lights.py",
+    ),
+    Mutant(
         "a preview tells of a legal freeze", "sessions/methods/preview.py",
         "Reason(shown(reason))", "reason", f"{FIGURES}::test_a_freeze_by_law_is_told_as_any_other_restriction",
     ),

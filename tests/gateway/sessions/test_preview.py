@@ -160,6 +160,27 @@ def test_the_largest_amount_passes_and_one_step_more_does_not(market):
     assert "max_amount" not in more
 
 
+def test_the_largest_amount_of_an_iceberg_and_of_a_fill_or_kill_order(market):
+    iceberg = {"price": 19_900, "display_amount": 0.002}
+    assert asked(market, "buy", amount=0.05, **iceberg, with_max=True)["max_amount"] == 0.2
+    assert asked(market, "buy", amount=0.2, **iceberg)["admitted"]
+    other = asked(market, "buy", amount=0.1, price=19_900, time_in_force="immediate_or_cancel", with_max=True)
+    told = asked(market, "buy", amount=0.1, price=19_900, time_in_force="fill_or_kill", with_max=True)
+    assert not told["admitted"] and told["max_amount"] == other["max_amount"] > 0.1
+
+
+def test_what_others_hide_is_not_told(market):
+    assert "result" in sent(market, "sell", 1, amount=0.5, price=20_010, display_amount=0.1)
+    order = {"amount": 0.3, "price": 20_010}
+    told = asked(market, "buy", **order, time_in_force="immediate_or_cancel")
+    assert (told["filled_amount"], told["cancelled_amount"], told["order_state"]) == (0.1, 0.2, "cancelled")
+    assert asked(market, "buy", amount=0.3, type="market")["filled_amount"] == 0.1
+    whole = {**order, "time_in_force": "fill_or_kill"}
+    assert asked(market, "buy", **whole)["refusal"]["reason"] == "FOK_CANNOT_FILL"
+    assert asked(market, "buy", 1, **order)["filled_amount"] == 0.3, "an account knows what it hides"
+    assert sent(market, "buy", **whole)["result"]["order"]["filled_amount"] == 0.3
+
+
 def test_who_may_not_open_hears_every_rule_that_fails(market):
     market.set_parameter(ContractParameter.DISCLOSURE_PRODUCT, 7)
     told = asked(market, "buy", amount=0.1, price=19_900)
