@@ -1,17 +1,15 @@
 """The console in a real browser against a real venue: officers halt a market, decide by two, and cut a connection."""
 
-from pathlib import Path
-
 import pytest
 
 from gateway import clock
 from gateway.client import RpcError
 from gateway.surveillance.activity import Alert, Evidence
+from tests.browser.conftest import CHROMIUM
 from tests.browser.console_venue import console_venue
 from tests.gateway.live import BTC, until
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
-CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}; Debian's package is chromium")
 MS = 30_000
 PLACES = (
