@@ -17,7 +17,7 @@ interface Placed {
   refused?: { reason: string };
 }
 
-/** Client ids of presses whose answer was lost with the connection, and whose they were: another account has not their orders. */
+/** Client ids of presses whose answer was lost with the connection, with the key that pressed. */
 const unanswered = new Map<number, { words: string; message: number; key: string | undefined }>();
 /** Whether a new order is on its way: the buttons wait for its answer. */
 export const isPlacing = signal(false);
