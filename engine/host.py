@@ -161,7 +161,7 @@ class _CompileListener(event.Listener):
 def warm_up(progress: Progress = _ignore) -> None:
     """Compile everything that the engine calls, or load it from the cache; `progress` gets functions done and in all.
 
-    Costs up to a minute after an installation or an update, else a moment. The compiler's objects are not
+    Costs one to two minutes after an installation or an update, else a moment. The compiler's objects are not
     garbage, so the garbage collector is off meanwhile.
     """
     collecting = gc.isenabled()

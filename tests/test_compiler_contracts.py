@@ -193,7 +193,7 @@ def test_references_to_arrays_are_not_counted(monkeypatch, tmp_path):
 def test_an_entry_is_loaded_from_the_cache_on_disk(compiled):
     """An entry's library keeps its object code (`enable_object_caching`), and numba finds it in NUMBA_CACHE_DIR.
 
-    If a library of our own class is no longer stored or loaded, every start compiles the engine for a minute.
+    If a library of our own class is no longer stored or loaded, every start compiles the engine for minutes.
     """
     assert list(compiled.folder.rglob("*.nbi")) and list(compiled.folder.rglob("*.nbc"))
     again = kernels.entry(_total)

@@ -40,7 +40,7 @@ FAILED = 2
 LOST_ORDERS = 3
 """Exit code of a replay that refused orders of the recording for limits of ours."""
 LONG_SECONDS = 2.0
-COMPILES = "compiling: about a minute, once after an installation"
+COMPILES = "compiling: one to two minutes, once after an installation"
 """What is said when that takes longer than LONG_SECONDS."""
 _FILE_FLAGS = ("output", "reports", "book", "trades", "plot", "to")
 _REMEDIES = {
@@ -350,7 +350,7 @@ def progress_bar(what: str, share: Callable[[], float] | None = None) -> Iterato
 
 
 def compile_engine() -> None:
-    """Compile the engine, with a bar, or load it from the cache: a minute after an installation, else a second."""
+    """Compile the engine, with a bar, or load it from the cache: minutes after an installation, else a second."""
     with progress_bar("functions compiled") as show_progress:
         warm_up(show_progress)
 

@@ -81,7 +81,6 @@ class DayBefore:
 
     def write(self, progress: Progress) -> None:
         """Trade until now, and close the log so that a server can go on with it."""
-        steps = HOURS * 3600 // STEP_SECONDS
         try:
             self._submit([directive_row(intent) for intent in self._registry.pending_intents(limit=1 << 20)], 0)
             step = 0
@@ -89,7 +88,7 @@ class DayBefore:
                 self._submit(list(self._step(step)), step)
                 step += 1
                 if step % 360 == 0:
-                    progress(min(step, steps), max(steps, step + left_ns // (STEP_SECONDS * NS_PER_S)))
+                    progress(step, step + left_ns // (STEP_SECONDS * NS_PER_S))
         finally:
             self._engine.close()
             self._registry.close()

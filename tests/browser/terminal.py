@@ -6,6 +6,8 @@ from typing import Any
 MS = 30_000
 """How long a state of the page is waited for. Nothing is judged by how long it took."""
 WIDE = (1440, 900)
+STILL_LOOK_MS, STILL_LOOKS = 100, 8
+"""How often, and how many times in a row, something is looked for at the same place."""
 
 
 class Terminal:
@@ -101,6 +103,20 @@ class Terminal:
             "rows => rows.map(row => [Number(row.dataset.price), Number(row.dataset.amount)])",
         )
         return sorted(((price, amount) for price, amount in found), reverse=side == "bids")
+
+    def still_box(self, what: Any) -> dict[str, float]:
+        """Where something of the chart is, once it has stood still: what is loaded later moves the scale of prices."""
+        self.expect(what).to_be_visible()
+        before: Any = None
+        same = 0
+        for _ in range(MS // STILL_LOOK_MS):
+            box = what.bounding_box()
+            same = same + 1 if box is not None and box == before else 0
+            if same == STILL_LOOKS:
+                return dict(box)
+            before = box
+            self.page.wait_for_timeout(STILL_LOOK_MS)
+        raise AssertionError(f"it never stood still; at last it was at {before}")
 
     # --- deeds ----------------------------------------------------------------------------------------------------
 

@@ -44,7 +44,7 @@ def test_the_books_rows_are_the_engines(venue: BrowserVenue, name: str, open_ter
             assert bids[0][0] < asks[0][0], "the page's book is crossed"
         terminal.page.wait_for_timeout(100)
     assert asked.result() == ROUNDS * ORDERS
-    assert len(middles) > 10  # it was drawn meanwhile
+    assert len(middles) > 2  # it was drawn meanwhile
     for side in ("bids", "asks"):
         rows = len(terminal.book(side))
         wanted = venue.call("maker", "public/get_order_book", instrument_name=BTC, depth=rows)[side]

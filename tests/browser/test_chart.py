@@ -38,7 +38,7 @@ def test_escape_ends_a_drag_with_nothing_sent(venue: BrowserVenue, terminal: Ter
     order = venue.place(name, "buy", "0.1", "19985")
     line = line_of(terminal, order)
     expect(line).to_be_visible()
-    box = line.bounding_box()
+    box = terminal.still_box(line)
     mouse, y = terminal.page.mouse, box["y"] + box["height"] / 2
     mouse.move(box["x"] + 200, y)  # on the line itself, away from its label
     mouse.down()

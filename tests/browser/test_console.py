@@ -1,18 +1,16 @@
 """The console in a real browser against a real venue: officers halt a market, decide by two, and cut a connection."""
 
-from pathlib import Path
-
 import pytest
 
 from gateway import clock
 from gateway.client import RpcError
 from gateway.surveillance.activity import Alert, Evidence
+from tests.browser.conftest import CHROMIUM
 from tests.browser.console_venue import console_venue
 from tests.browser.terminal import Terminal
 from tests.gateway.live import BTC, until
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
-CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}; Debian's package is chromium")
 MS = 30_000
 PLACES = (
@@ -237,10 +235,10 @@ def test_an_officer_cuts_a_connection(venue, officers):
     ann, _ = officers
     number = venue.run(session_of(venue, "bob"))
     page = ann.go("sessions")
-    page.get_by_role("button", name=f"Cut session {number}").click()
+    page.get_by_role("button", name=f"Cut session {number}", exact=True).click()
     ann.dialog.get_by_label("Reason").fill("it floods the venue")
     ann.dialog.get_by_role("button", name="Cut it").click()
-    EXPECT(page.get_by_role("button", name=f"Cut session {number}")).to_have_count(0)
+    EXPECT(page.get_by_role("button", name=f"Cut session {number}", exact=True)).to_have_count(0)
     venue.run(until(lambda: number_of(venue, "bob") not in (None, number)))  # its client connects again by itself
 
 

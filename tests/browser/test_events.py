@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Coroutine, Iterator
@@ -161,7 +159,7 @@ class ServerProcess:
     def kill(self) -> None:
         """End it as a crash does."""
         assert self._process is not None
-        os.kill(self._process.pid, signal.SIGKILL)
+        self._process.kill()
         self._process.wait()
 
 

@@ -73,10 +73,6 @@ class BrowserVenue:
         """A trader's position in BTC."""
         return float(self.call(name, "private/get_position", instrument_name=BTC)["size"])
 
-    def ticker(self) -> dict[str, Any]:
-        """BTC's ticker."""
-        return dict(self.call("maker", "public/ticker", instrument_name=BTC))
-
     def until(self, condition: Told, seconds: float = CALL_SECONDS) -> None:
         """Wait until something that the venue's loop looks at is true."""
         self.run(until(condition, seconds))

@@ -139,7 +139,9 @@ def test_the_hours_before_are_a_sound_log_with_liquidations_and_funding(tmp_path
     config = Config(data=str(tmp_path), durability="none", testnet=True)
     begin_ns = demo_market.began_before(1)
     traders = demo_market.set_up(config, begin_ns)
-    DayBefore(config, traders, begin_ns).write(lambda done, total: None)
+    told: list[tuple[int, int]] = []
+    DayBefore(config, traders, begin_ns).write(lambda done, total: told.append((done, total)))
+    assert told[0][0] == 360 and told[0][1] < 2 * 360  # an hour is all there is to do
     kinds = np.zeros(max(EventKind) + 1, np.int64)
 
     def count(commands: Any, events: Any) -> None:

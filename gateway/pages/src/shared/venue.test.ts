@@ -178,6 +178,20 @@ describe("the connection", () => {
     expect(venue.connection.value).toBe("live");
   });
 
+  it("stays with its account when the key of another one is refused", async () => {
+    const venue = await connected();
+    await venue.logIn({ key: "one", secret: "s" });
+    const plain = Socket.answer;
+    Socket.answer = (method, params) =>
+      method === "public/auth" && params.client_id === "two"
+        ? { error: { code: 13004, message: "invalid_credentials" } }
+        : plain(method, params);
+    const refused = venue.logIn({ key: "two", secret: "s" }).catch((error) => error);
+    await vi.waitFor(() => expect(Socket.made).toHaveLength(2), { timeout: 20_000 });
+    expect(await refused).toBeInstanceOf(VenueError);
+    expect(venue.login.value!.key).toBe("one");
+  });
+
   it("logs in as another account over another connection", async () => {
     const venue = await connected();
     await venue.logIn({ key: "one", secret: "s" });

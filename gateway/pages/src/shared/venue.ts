@@ -126,11 +126,19 @@ export class Venue {
     return () => this.beginners.delete(run);
   }
 
-  /** Log in, now and after every reconnect. VenueError when the key is refused. */
+  /** Log in, now and after every reconnect. VenueError when the key is refused: who was logged in before is so again. */
   async logIn(credentials: Credentials): Promise<void> {
+    const before = this.credentials;
     if (this.loginNow.peek() !== null) await this.beginAnew();
-    await this.call("public/auth", await signedLogin(credentials));
+    try {
+      await this.call("public/auth", await signedLogin(credentials));
+    } catch (error) {
+      if (before !== null && error instanceof VenueError) await this.logIn(before);
+      else if (before !== null) this.use(before);
+      throw error;
+    }
     this.credentials = credentials;
+    this.gapNow.value = "";
     this.latest = 0;
     this.loginNow.value = credentials;
     await this.join([...this.handlers.keys()].filter(isOwn));
@@ -140,6 +148,7 @@ export class Venue {
   private beginAnew(): Promise<void> {
     this.credentials = null;
     this.loginNow.value = null;
+    this.gapNow.value = "";
     this.latest = 0;
     this.connectionNow.value = "connecting";
     this.socket?.close();

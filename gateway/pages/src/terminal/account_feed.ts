@@ -63,7 +63,12 @@ export function knownKeys(): Credentials[] {
 
 /** Log in with a key and keep it for as long as the tab lives. Rejects when the venue refuses it. */
 export async function signIn(credentials: Credentials): Promise<void> {
-  await venue.logIn(credentials);
+  try {
+    await venue.logIn(credentials);
+  } catch (error) {
+    await loadAccount(); // of who is logged in as before
+    throw error;
+  }
   keepCredentials(KEPT, [credentials, ...knownKeys().filter((one) => one.key !== credentials.key)]);
   await loadAccount();
 }

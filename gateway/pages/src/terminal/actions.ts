@@ -17,8 +17,8 @@ interface Placed {
   refused?: { reason: string };
 }
 
-/** Client ids of presses whose answer was lost with the connection. */
-const unanswered = new Map<number, { words: string; message: number }>();
+/** Client ids of presses whose answer was lost with the connection, with the key that pressed. */
+const unanswered = new Map<number, { words: string; message: number; key: string | undefined }>();
 /** Whether a new order is on its way: the buttons wait for its answer. */
 export const isPlacing = signal(false);
 
@@ -27,9 +27,11 @@ function newClientId(): number {
   return Date.now() * 1000 + (crypto.getRandomValues(new Uint16Array(1))[0]! % 1000);
 }
 
-/** Place an order; true when the venue took it. */
+/** Place an order; true when the venue took it. A press while another order is on its way is passed over. */
 export async function place(direction: Direction, params: Params, words: string): Promise<boolean> {
+  if (isPlacing.peek()) return false;
   const clientId = newClientId();
+  const key = venue.login.peek()?.key;
   isPlacing.value = true;
   try {
     const placed = await venue.call<Placed>(`private/${direction}`, { ...params, cl_ord_id: clientId });
@@ -39,7 +41,7 @@ export async function place(direction: Direction, params: Params, words: string)
     if (error instanceof Disconnected) {
       const remedy = "It is told after the reconnect whether the order was taken. Do not send it again before.";
       const message = say("bad", `${words}: the connection was lost before the answer.`, remedy);
-      unanswered.set(clientId, { words, message });
+      unanswered.set(clientId, { words, message, key });
       return false;
     }
     if (needsConfirmation(error)) return confirmUnusual(direction, params, words, error.message);
@@ -73,9 +75,9 @@ function sayPlaced({ order, refused }: Placed): void {
 
 /** After a reconnect: say of each press without an answer what came of it. */
 export async function tellUnanswered(): Promise<void> {
-  if (unanswered.size === 0) return;
-  const pressed = new Map(unanswered);
-  unanswered.clear();
+  const key = venue.login.peek()?.key;
+  const pressed = [...unanswered].filter(([, press]) => press.key === key);
+  if (pressed.length === 0) return;
   const currencies = [...new Set(instruments.value.map((one) => one.settlement_currency))];
   const lists = await Promise.all([
     venue.call<Order[]>("private/get_open_orders"),
@@ -85,6 +87,7 @@ export async function tellUnanswered(): Promise<void> {
   ]);
   const found = new Map(lists.flat().map((order) => [order.cl_ord_id, order]));
   for (const [clientId, { words, message }] of pressed) {
+    if (!unanswered.delete(clientId)) continue;
     drop(message);
     const order = found.get(clientId);
     if (order === undefined) say("info", `${words}: the venue has not taken it. Nothing was placed.`);
@@ -133,14 +136,21 @@ export async function amend(order: Order, changes: Params): Promise<void> {
 
 /** Close a whole position at market, or with a limit. */
 export async function closePosition(position: Position, type: "market" | "limit", price?: string): Promise<boolean> {
+  if (isPlacing.peek()) return false;
+  isPlacing.value = true;
   try {
     const params: Params = { instrument_name: position.instrument_name, type };
     if (price !== undefined) params.price = price;
     sayPlaced(await venue.call<Placed>("private/close_position", params));
     return true;
   } catch (error) {
-    sayRefusal(error);
+    if (error instanceof Disconnected) {
+      const remedy = "Look at the position and its orders before you close again.";
+      say("bad", `Close ${position.instrument_name}: ${error.message}.`, remedy);
+    } else sayRefusal(error);
     return false;
+  } finally {
+    isPlacing.value = false;
   }
 }
 

@@ -127,7 +127,7 @@ const FILL_COLUMNS: Column<UserTrade>[] = [
 /** Own trades, the latest first. */
 export function Fills() {
   const load = async (currency: string, from: number | string | null) => {
-    const end = typeof from === "number" ? { end_timestamp: from } : {};
+    const end = from === null ? {} : { end_id: from };
     const page = await venue.call<{ trades: UserTrade[]; has_more: boolean }>("private/get_user_trades_by_currency", {
       currency,
       count: PAGE,
@@ -135,10 +135,8 @@ export function Fills() {
       include_old: true,
       ...end,
     });
-    const last = page.trades.at(-1);
-    if (!page.has_more || last === undefined) return { rows: page.trades, next: null };
-    // trades of one millisecond may lie on both sides of a page's end
-    return { rows: page.trades, next: last.timestamp === from ? last.timestamp - 1 : last.timestamp };
+    // the next page begins with this trade again: the other side of it, which may be own too, is perhaps not here
+    return { rows: page.trades, next: page.has_more ? (page.trades.at(-1)?.trade_id ?? null) : null };
   };
   return (
     <History

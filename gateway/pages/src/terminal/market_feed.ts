@@ -84,6 +84,7 @@ function follow(name: string): () => void {
     }),
     venue.subscribe([`trades.${name}.100ms`], (data: Trade[]) => {
       newTrades.push(...data);
+      if (newTrades.length > 2 * TRADES) newTrades = latest(newTrades, []); // a hidden page has no frames
       show();
     }),
     venue.subscribe([`liquidations.${name}`], (data: Liquidation[]) => {

@@ -157,6 +157,7 @@ export function ProtectDialog({ position, onClose }: Props) {
         reduce_only: true,
       };
       if (!(await place(direction, params, words))) return;
+      (type === "stop_market" ? stop : take).value = ""; // placed: not again when the other one is refused
     }
     onClose();
   };

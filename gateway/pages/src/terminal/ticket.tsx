@@ -231,6 +231,10 @@ function Check({
 function Options({ type, of }: { type: OrderType; of: Instrument }) {
   const { timeInForce, postOnly, stp } = form.value;
   const more = useSignal(false);
+  const isProblemHidden = problems.value.some(({ field }) => field === "expiresAt" || field === "displayAmount");
+  useEffect(() => {
+    if (isProblemHidden) more.value = true;
+  }, [isProblemHidden]);
   return (
     <>
       <div class="checks">
@@ -270,7 +274,7 @@ function Options({ type, of }: { type: OrderType; of: Instrument }) {
               </select>
             </label>
           )}
-          {timeInForce === "good_til_time" && (
+          {type !== "market" && timeInForce === "good_til_time" && (
             <Field field="expiresAt" label="Ends at (your time)" type="datetime-local" />
           )}
           {hasPrice(type) && (

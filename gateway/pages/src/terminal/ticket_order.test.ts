@@ -36,8 +36,12 @@ describe("an order of the ticket", () => {
       instrument_name: BTC.instrument_name,
       type: "market",
       amount: "0.5",
-      time_in_force: "good_til_cancelled",
     });
+    for (const timeInForce of ["good_til_time", "fill_or_kill"] as const) {
+      const { params, problems } = order({ type: "market", amount: "0.5", timeInForce });
+      expect(problems).toEqual([]);
+      expect(params).not.toHaveProperty("time_in_force");
+    }
     expect(
       order({ type: "stop_limit", amount: "0.5", price: "59000", triggerPrice: "59500", trigger: "last_price" }).params,
     ).toMatchObject({

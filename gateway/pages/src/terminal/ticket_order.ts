@@ -177,7 +177,9 @@ export function amountOfPercent(largest: number, percent: number, instrument: In
   return onStep(fromUnits(units, decimals), instrument.amount_step, "down");
 }
 
+/** A market order has no time in force: what was chosen for another type is not shown then, and does not count. */
 function addTimes(form: TicketForm, params: Params, problems: Problem[]): void {
+  if (form.type === "market") return;
   if (form.timeInForce !== "good_til_time") {
     params.time_in_force = form.timeInForce;
     return;

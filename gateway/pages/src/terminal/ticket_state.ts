@@ -67,7 +67,11 @@ export async function press(direction: Direction, asksAnyway = false): Promise<v
   if (of === null || !isLoggedIn.peek()) return;
   const { params, problems: found } = orderFor(direction, of);
   if (found.length === 0 && (params.amount === undefined || params.amount === "0")) {
-    found.push({ field: "amount", text: `There is nothing free to ${direction} with.` });
+    const isKnown = largest.peek()[direction] !== null;
+    const text = isKnown
+      ? `There is nothing free to ${direction} with.`
+      : "The venue has not said yet how much is free: press again, or write an amount.";
+    found.push({ field: "amount", text });
   }
   problems.value = found;
   if (found.length > 0) return;
@@ -129,6 +133,10 @@ export function beginTicket(): void {
     void isLoggedIn.value;
     soon();
   });
+  effect(() => {
+    void venue.login.value;
+    largest.value = { buy: null, sell: null };
+  });
   setInterval(() => {
     if (document.visibilityState === "visible" && isFilledIn.peek()) void refresh();
   }, REFRESH_MS);
@@ -140,6 +148,7 @@ export function beginTicket(): void {
   let last = "";
   effect(() => {
     const name = instrumentName.value;
+    if (name !== last) largest.value = { buy: null, sell: null };
     if (last !== "" && name !== last)
       form.value = {
         ...form.peek(),
