@@ -28,6 +28,7 @@ from gateway.office.parameter_list import parameter_rows
 from gateway.office.proposals import Office
 from gateway.read_model import render
 from gateway.read_model.admission_view import PERSONAL
+from gateway.registry.identities import is_sealed
 from gateway.sessions import operating_params as m
 from gateway.sessions.methods.admin import key_of, refusable, sealed_params
 from gateway.sessions.methods.common import contract_of
@@ -67,7 +68,8 @@ def preview_change(session: SessionState, params: m.PreviewChange, call: Call) -
     except msgspec.ValidationError as error:
         raise bad_param("params", str(error)) from None
     with refusable():
-        typed = sealed_params(typed, call)
+        if not is_sealed(getattr(typed, "identity", None) or ""):  # a proposal that is looked at has it sealed
+            typed = sealed_params(typed, call)
         plan, told = Office(call.context.registry).previewed(params.change, typed, key_of(session), call.now_ns)
     for row in told["directives"]:
         _say_present_state(call, row)

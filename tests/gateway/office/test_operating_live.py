@@ -54,6 +54,9 @@ def test_a_preview_says_what_the_change_then_does_and_writes_nothing(tmp_path):
             )
             frozen = await preview(ben, "set_restriction", client="alice", restriction="frozen")
             assert frozen["effects"] == ["every order is cancelled, nothing is traded and nothing is paid out"]
+            for asset, amount, after in (("settlement", "250.5", "250.5"), ("btc", "1.5", "1.5 BTC")):
+                told = await preview(ann, "record_deposit", account="alice", amount=amount, asset=asset)
+                assert [(row["before"], row["after"]) for row in told["directives"]] == [(None, after)]
             for change, params, why in (
                 ("sell_the_venue", {}, "is no change"),
                 ("set_contract_state", {"instrument_name": BTC, "state": "gone"}, "Invalid enum value"),
