@@ -236,7 +236,7 @@ def explain_account(session: SessionState, params: m.ExplainAccount, call: Call)
     """An account's margin line by line, and its rules of admission but those about the person who places an order."""
     with refusable():
         account = call.context.registry.account(params.account)
-    statement = call.projection.explanation(account.slot)
+        statement = call.projection.explanation(account.slot)  # the log may not have it yet, or have refused it
     rules = [
         {"reason": Reason(row.reason).name, "met": row.is_met, "detail": row.detail}
         for row in call.projection.admission(account.slot, NIL, 0)
