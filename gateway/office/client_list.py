@@ -1,5 +1,6 @@
 """The list of clients, as officers look through it: who they are, what they may do, and what lapses first."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from engine.codes import AccountAttribute, ClientAttribute, InvestorClass, Restriction
@@ -8,13 +9,22 @@ from gateway.registry.registry import Registry
 from gateway.registry.required_attributes import DATED, GIVEN
 from gateway.wire import civil_dates
 
+SCANNED = 1000
+"""So many names are looked at between two pauses."""
 
-def client_rows(registry: Registry, part: str, after: str, count: int, now_ns: int) -> list[dict[str, Any]]:
-    """So many clients by name, behind a name, whose name has a part in it."""
-    clause = "name > ? AND (? = '' OR instr(lower(name), lower(?)))"
-    query = f"SELECT name FROM clients WHERE {clause} ORDER BY name LIMIT ?"
-    names = registry.all(query, after, part, part, count)
-    return [_row(registry, name, now_ns) for (name,) in names]
+
+def client_rows(registry: Registry, part: str, after: str, count: int, now_ns: int) -> Iterator[dict[str, Any] | None]:
+    """So many clients by name, behind a name, whose name has a part in it; None: some names were looked at."""
+    wanted, query = part.casefold(), "SELECT name FROM clients WHERE name > ? ORDER BY name LIMIT ?"
+    while names := [name for (name,) in registry.all(query, after, SCANNED)]:
+        for name in names:
+            if wanted in name.casefold():
+                yield _row(registry, name, now_ns)
+                count -= 1
+                if not count:
+                    return
+        after = names[-1]
+        yield None
 
 
 def _row(registry: Registry, client: str, now_ns: int) -> dict[str, Any]:

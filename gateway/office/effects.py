@@ -6,10 +6,20 @@ Nothing is written. The plan is the one that would be carried out, so what is sh
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from engine.codes import NIL, AccountAttribute, ClientAttribute, CommandKind, MarketState, Restriction, VenueState
+from engine.codes import (
+    NIL,
+    AccountAttribute,
+    Asset,
+    ClientAttribute,
+    CommandKind,
+    MarketState,
+    Restriction,
+    VenueState,
+)
 from gateway.office.changes import Plan
 from gateway.office.directive_names import named
 from gateway.registry.registry import Intent, Registry
+from gateway.wire.decimals import decimal_text, micros_text
 
 _STATES = {
     MarketState.OPEN: "orders are taken and matched",
@@ -27,6 +37,9 @@ _RESTRICTIONS = {
     Restriction.FROZEN: "every order is cancelled, nothing is traded and nothing is paid out",
     Restriction.CLOSED: "the account is closed for good",
 }
+
+
+_MONEY = {CommandKind.DEPOSIT, CommandKind.WITHDRAW, CommandKind.FUND_DEPOSIT}
 
 
 def effects(plan: Plan) -> list[str]:
@@ -71,7 +84,10 @@ def _of_venue(intent: Intent) -> Iterator[str]:
 
 
 def directives(registry: Registry, intents: Iterable[Intent]) -> list[dict[str, Any]]:
-    """Each directive of a plan by names, with the value in force now (None: never set) and the one after it."""
+    """Each directive of a plan by names, with the value in force now (None: never set) and the one after it.
+
+    Money has no value in force: what moves is told as a decimal amount.
+    """
     contracts = {record.slot: record.name for record in registry.contracts()}
     accounts: dict[int, str | None] = {NIL: None}
     for intent in intents:
@@ -82,7 +98,8 @@ def directives(registry: Registry, intents: Iterable[Intent]) -> list[dict[str, 
         {
             **named(intent), "account": accounts[intent.account_slot],
             "instrument_name": contracts.get(intent.contract_slot), "index": intent.item,
-            "before": _shown(intent, registry.known_value(intent)), "after": _shown(intent, _value(intent)),
+            "before": None if intent.kind in _MONEY else _shown(intent, registry.known_value(intent)),
+            "after": _shown(intent, _value(intent)),
         }
         for intent in intents
     ]  # fmt: skip
@@ -94,9 +111,11 @@ def _value(intent: Intent) -> int:
 
 
 def _shown(intent: Intent, value: int | None) -> int | str | None:
-    """A state by its name, any other value as it is."""
+    """A state by its name, money as an amount, any other value as it is."""
     if value is None:
         return None
+    if intent.kind in _MONEY:
+        return f"{decimal_text(value, -8)} {Asset(intent.item).name}" if intent.item else micros_text(value)
     if intent.kind == CommandKind.CONTRACT_STATE:
         return MarketState(value).name.lower()
     if intent.kind == CommandKind.VENUE_STATE:

@@ -11,6 +11,9 @@ from engine.codes import AccountAttribute, ClientAttribute
 from gateway.registry.clients import client_value
 from gateway.registry.registry import Registry
 
+_OWNER = "SELECT clients.name FROM accounts JOIN clients ON clients.id = client_id WHERE accounts.name = ?"
+_KEYS_OF_PERSON = "SELECT keys.id FROM keys JOIN persons ON persons.id = person WHERE persons.name = ?"
+
 
 def frozen_clients(registry: Registry, params: Mapping[str, Any]) -> list[str]:
     """The frozen clients that a change with these parameters touches, by name."""
@@ -19,15 +22,15 @@ def frozen_clients(registry: Registry, params: Mapping[str, Any]) -> list[str]:
 
 
 def _touched(registry: Registry, given: Mapping[str, str]) -> Iterator[str]:
-    clients = {account.name: account.client for account in registry.accounts()}
     names = [given[field] for field in ("account", "parent") if field in given]
     if given.get("target") == "account":
         names.append(given["name"])
     owners = [given[field] for field in ("client",) if field in given]
     if given.get("target") == "client":
         owners.append(given["name"])
-    yield from (clients[name] for name in names if name in clients)
-    yield from (name for name in [*owners, *names] if name in clients.values())
+    for name in names:
+        yield from (client for (client,) in registry.all(_OWNER, name))
+    yield from (name for name in [*owners, *names] if registry.accounts_of(name))
     group = given.get("group") or (given.get("name") if given.get("target") == "group" else None)
     if group and group != "0":
         members = registry.accounts_with(AccountAttribute.GROUP, int(group), int(group))
@@ -37,8 +40,8 @@ def _touched(registry: Registry, given: Mapping[str, str]) -> Iterator[str]:
 
 def _of_keys(registry: Registry, given: Mapping[str, str]) -> Iterator[str]:
     """The clients whose accounts a person's keys, or one key, act for."""
-    person, key_id = given.get("person"), given.get("key")
-    for key in registry.keys() if person or key_id else ():
-        named = key.id == key_id or registry.person_name(key.person) == person
-        if named and not key.is_officers:
+    key_ids = [given["key"]] if "key" in given else []
+    key_ids += [key_id for (key_id,) in registry.all(_KEYS_OF_PERSON, given.get("person", ""))]
+    for key in filter(None, map(registry.key, key_ids)):
+        if not key.is_officers:
             yield registry.client_of(key.account_slot)

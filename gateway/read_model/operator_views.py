@@ -31,7 +31,8 @@ class OperatorViews:
     def exposed_accounts(self) -> list[int]:
         """The accounts that hold a position, by slot."""
         rows = self._state["positions"][: int(self._state["positions_used"])]
-        slots: list[int] = np.unique(rows["account_slot"][rows["size_lots"] != 0]).tolist()
+        counts = np.bincount(rows["account_slot"][rows["size_lots"] != 0])  # not np.unique: that sorts all of them
+        slots: list[int] = np.flatnonzero(counts).tolist()
         return slots
 
     def risk(self, account_slot: int) -> RiskView:

@@ -40,9 +40,14 @@ def sealed(text: str, vault: Vault) -> str:
     return f"{kind} {country} {hashlib.blake2b(words, key=vault.identity_key, digest_size=32).hexdigest()}"
 
 
+def is_sealed(text: str) -> bool:
+    """Whether an identity is in the form in which it is kept and shown."""
+    return _SEALED.fullmatch(text) is not None
+
+
 def check(registry: Registry, person: int, identity: str) -> None:
     """Refuse an identity that was not sealed, or that is another person's already."""
-    if _SEALED.fullmatch(identity) is None:
+    if not is_sealed(identity):
         raise RegistryError("identity: it was not sealed with the venue's key; only a keyed hash of it may be kept")
     found = registry.one("SELECT person FROM identities WHERE digest = ?", _digest(identity))
     if found and found[0] != person:

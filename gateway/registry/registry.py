@@ -289,7 +289,7 @@ class Registry:
 
     def holders(self, scope: str, without: str = "") -> set[int]:
         """The persons who hold a live key with a scope, not counting one key."""
-        live = self._keys("WHERE revoked_ns IS NULL")
+        live = self._keys("WHERE revoked_ns IS NULL AND instr(scopes, ?)", scope)  # not every trader's key
         return {key.person for key in live if scope in key.scopes and key.id != without}
 
     # --- officers and their changes ---------------------------------------------------------------------------------

@@ -21,6 +21,8 @@ from gateway.surveillance.activity import Alert
 
 STATES = ("open", "reviewed", "dismissed", "escalated")
 SCHEMA_VERSION = 2
+WAIT_SECONDS, LOOP_WAIT_SECONDS = 5.0, 0.1
+"""How long it is waited for another process that writes: by a process of its own, and in the venue's loop."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS alerts (
     number INTEGER PRIMARY KEY AUTOINCREMENT, digest TEXT NOT NULL UNIQUE, rule TEXT NOT NULL, text TEXT NOT NULL,
@@ -31,7 +33,7 @@ CREATE TABLE IF NOT EXISTS reviews (
     reviewer TEXT NOT NULL, note TEXT NOT NULL, time_ns INTEGER NOT NULL) STRICT
 """
 _REMEDY = "restore it from a backup; without this file `lionrock alerts list --replay` finds the alerts again"
-_COLUMNS = "alerts.number, rule, text, time_ns, contract_slot, accounts, first_seq, last_seq, evidence"
+_COLUMNS = "alerts.number, rule, text, time_ns, contract_slot, accounts, first_seq, last_seq"
 _LATEST = "(SELECT alert, state, reviewer, note, max(number) FROM reviews GROUP BY alert) AS latest"
 """The latest review of each alert."""
 
@@ -86,13 +88,15 @@ class AlertStore:
     """The open file of alerts, or an empty one when there is no path. Only the thread that opened it uses it."""
 
     def __init__(self, path: Path | None, is_known: bool = False) -> None:
-        """`is_known`: the venue has read every row of it at its start, so that they are not read again now."""
+        """`is_known`: the venue's loop opens it, which has checked the file and its log at the start. They are not
+        read again now, which would hold the loop, and nobody waits long for another process that writes."""
         if path is not None:
             disk.make_empty(path)
-            torn = write_ahead_log.damage(path)
+            torn = "" if is_known else write_ahead_log.damage(path)
             if torn:
                 raise AlertError(str(DamagedError(f"{path}-wal", torn, _REMEDY)))
-        self._db = sqlite3.connect(path or ":memory:", timeout=5, isolation_level=None)
+        wait_seconds = LOOP_WAIT_SECONDS if is_known else WAIT_SECONDS
+        self._db = sqlite3.connect(path or ":memory:", timeout=wait_seconds, isolation_level=None)
         try:
             self._prepare(path, is_known)
         except SQLITE_FAULTS as error:
@@ -159,9 +163,9 @@ class AlertStore:
         return [item for item in self._filed("") if state in ("", item.state) and rule in ("", item.rule)]
 
     def latest(self, state: str, count: int) -> list[Filed]:
-        """So many alerts in a state, or in any, the latest first."""
+        """So many alerts in a state, or in any, the latest first, without their evidence: it is large."""
         clause = "WHERE ? = '' OR coalesce(latest.state, 'open') = ?"
-        return self._filed(clause, state, state, count, order="DESC LIMIT ?")
+        return self._filed(clause, state, state, count, order="DESC LIMIT ?", evidence="'{}'")
 
     def alert(self, number: int) -> Filed:
         """One alert. AlertError when there is none."""
@@ -169,9 +173,12 @@ class AlertStore:
             return item
         raise AlertError(f"alert {number}: there is none; `lionrock alerts list` shows them")
 
-    def _filed(self, clause: str, *values: object, order: str = "ASC") -> list[Filed]:
+    def _filed(
+        self, clause: str, *values: object, order: str = "ASC", evidence: str = "alerts.evidence"
+    ) -> list[Filed]:
         tables = f"alerts LEFT JOIN {_LATEST} ON latest.alert = alerts.number {clause}"
-        query = f"SELECT {_COLUMNS}, latest.state, reviewer, latest.note FROM {tables} ORDER BY alerts.number {order}"
+        columns = f"{_COLUMNS}, {evidence}, latest.state, reviewer, latest.note"
+        query = f"SELECT {columns} FROM {tables} ORDER BY alerts.number {order}"
         rows = self._db.execute(query, values)
         return [_filed(row) for row in rows]
 

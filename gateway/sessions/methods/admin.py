@@ -21,6 +21,7 @@ from gateway.read_model.admission_view import PERSONAL
 from gateway.registry.identities import sealed
 from gateway.registry.registry import BusyError, Key, RegistryError
 from gateway.registry.required_attributes import DISCLOSURES
+from gateway.sessions.slices import Slices
 from gateway.sessions.state import Call, SessionState
 from gateway.wire.civil_dates import civil_date
 from gateway.wire.errors import ErrorCode, Explanation, Refusal, bad_param, refusal_of
@@ -110,11 +111,11 @@ def reject(session: SessionState, params: m.Decide, call: Call) -> bytes:
     return _answer(call, change)
 
 
-def list_changes(session: SessionState, params: m.ListChanges, call: Call) -> bytes:
+def list_changes(session: SessionState, params: m.ListChanges, call: Call) -> Slices:
     """The latest changes in a state, newest first."""
     office, now_ns = _office(call), call.now_ns
     changes = office.changes(params.state, params.count, now_ns)
-    return encode([office.described(change, now_ns, is_listed=True) for change in changes])
+    return Slices(b"", (encode(office.described(change, now_ns, is_listed=True)) for change in changes), b"")
 
 
 def get_change(session: SessionState, params: m.GetChange, call: Call) -> bytes:

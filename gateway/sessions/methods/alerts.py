@@ -1,6 +1,7 @@
 """The alerts of surveillance over the protocol: the list, one with its orders as they were shown, and reviews."""
 
 import logging
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,10 +9,12 @@ from typing import Any
 import msgspec
 
 from gateway.read_model import render
+from gateway.registry.errors import in_one_line
 from gateway.sessions import operating_params as m
 from gateway.sessions.methods.admin import key_of
 from gateway.sessions.methods.common import NS_PER_MS
 from gateway.sessions.methods.operating import operation_of
+from gateway.sessions.slices import Slices
 from gateway.sessions.state import Call, SessionState
 from gateway.surveillance.store import AlertError, AlertStore, Filed, Review
 from gateway.wire.errors import ErrorCode, Refusal, bad_param
@@ -37,15 +40,18 @@ def _store(call: Call) -> Iterator[AlertStore]:
     except AlertError as error:
         field, found, why = str(error).partition(": ")
         raise bad_param("number" if field.startswith("alert") or not found else field, why or str(error)) from None
+    except sqlite3.Error as error:
+        reason = f"the alerts cannot be read or written now ({in_one_line(error)}); try again in a moment"
+        raise Refusal(ErrorCode.RETRY, reason) from None
     finally:
         store.close()
 
 
-def list_alerts(session: SessionState, params: m.ListAlerts, call: Call) -> bytes:
+def list_alerts(session: SessionState, params: m.ListAlerts, call: Call) -> Slices:
     """The alerts of surveillance in a state, the latest first."""
     with _store(call) as store:
         found = store.latest("" if params.state == "all" else params.state, params.count)
-    return encode([_row(call, alert) for alert in found])
+    return Slices(b"", (encode(_row(call, alert)) for alert in found), b"")
 
 
 def _row(call: Call, alert: Filed) -> dict[str, Any]:
@@ -66,38 +72,38 @@ def _row(call: Call, alert: Filed) -> dict[str, Any]:
     }
 
 
-def get_alert(session: SessionState, params: m.GetAlert, call: Call) -> bytes:
+def get_alert(session: SessionState, params: m.GetAlert, call: Call) -> Slices:
     """One alert with its figures, its reviews, and its orders: when each was shown and withdrawn, at which price."""
     with _store(call) as store:
         alert, reviews = store.alert(params.number), store.reviews(params.number)
-    found = [_order(call, alert, order_id) for order_id in sorted(alert.evidence["order_ids"])[:MOST_ORDERS]]
-    return encode({
+    told = encode({
         **_row(call, alert),
         "figures": alert.evidence["figures"],
         "sequences": alert.evidence["seqs"],
         "order_ids": alert.evidence["order_ids"],
-        "orders": [order for order in found if order is not None],
         "reviews": [
             {"state": one.state, "reviewer": one.reviewer, "note": one.note, "timestamp": one.time_ns // NS_PER_MS}
             for one in reviews
         ],
     })  # fmt: skip
+    order_ids = sorted(alert.evidence["order_ids"])[:MOST_ORDERS]
+    return Slices(told[:-1] + b',"orders":', (_order(call, alert, order_id) for order_id in order_ids), b"}")
 
 
-def _order(call: Call, alert: Filed, order_id: int) -> dict[str, Any] | None:
-    """An order of one of the alert's accounts, as its owner sees it, and its trades; None when it is not theirs."""
+def _order(call: Call, alert: Filed, order_id: int) -> bytes:
+    """An order of one of the alert's accounts, as its owner sees it, and its trades; nothing when it is not theirs."""
     for account in alert.accounts:
         view: OrderView | None = call.projection.order(account, order_id)
         if view is not None:
             contract = call.projection.contract_at(view.contract_slot)
             told = msgspec.json.decode(render.order(contract, view), type=dict[str, msgspec.Raw])
             trades = call.projection.order_trades(account, order_id)
-            return {
+            return encode({
                 **{name: told[name] for name in _SHOWN if name in told},
                 "account": call.context.registry.account_at(account).name,
                 "trades": [msgspec.Raw(render.user_trade(contract, trade)) for trade in trades],
-            }
-    return None
+            })  # fmt: skip
+    return b""
 
 
 _SHOWN = (

@@ -5,6 +5,7 @@ Nothing here changes an account or a contract. A connection that is ended is tol
 
 import logging
 from collections.abc import Callable, Iterator
+from heapq import heappop, heappush
 from itertools import chain
 from typing import Any
 
@@ -27,6 +28,7 @@ from gateway.office.parameter_list import parameter_rows
 from gateway.office.proposals import Office
 from gateway.read_model import render
 from gateway.read_model.admission_view import PERSONAL
+from gateway.registry.identities import is_sealed
 from gateway.sessions import operating_params as m
 from gateway.sessions.methods.admin import key_of, refusable, sealed_params
 from gateway.sessions.methods.common import contract_of
@@ -37,7 +39,7 @@ from gateway.wire.decimals import decimal_text, micros_text, ppb_text
 from gateway.wire.errors import ErrorCode, Refusal, bad_param
 from gateway.wire.jsonrpc_answers import encode
 from gateway.wire.log_lines import event
-from gateway.wire.views import RiskView, Span
+from gateway.wire.views import ForcedTradeView, RiskView, Span
 
 _LOG = logging.getLogger("lionrock.office")
 _PREFIX = "venue/admin/"
@@ -66,7 +68,8 @@ def preview_change(session: SessionState, params: m.PreviewChange, call: Call) -
     except msgspec.ValidationError as error:
         raise bad_param("params", str(error)) from None
     with refusable():
-        typed = sealed_params(typed, call)
+        if not is_sealed(getattr(typed, "identity", None) or ""):  # a proposal that is looked at has it sealed
+            typed = sealed_params(typed, call)
         plan, told = Office(call.context.registry).previewed(params.change, typed, key_of(session), call.now_ns)
     for row in told["directives"]:
         _say_present_state(call, row)
@@ -160,12 +163,14 @@ def list_risks(session: SessionState, params: m.ListRisks, call: Call) -> Slices
     views = operation_of(call).views
 
     def rows() -> Iterator[bytes]:
-        found = []
+        nearest: list[tuple[int, int, RiskView]] = []  # a heap of as many as are told: to sort all takes long
         for slot in views.exposed_accounts():
-            found.append(views.risk(slot))
+            view = views.risk(slot)
+            heappush(nearest, (view.ratio_ppb, -view.account_slot, view))
+            if len(nearest) > params.count:
+                heappop(nearest)
             yield b""
-        found.sort(key=lambda view: (-view.ratio_ppb, view.account_slot))
-        for view in found[: params.count]:
+        for _, _, view in sorted(nearest, reverse=True):
             yield encode(_risk_row(call, view))
 
     return Slices(b"", rows(), b"")
@@ -207,29 +212,31 @@ def _number(text: str) -> msgspec.Raw:
     return msgspec.Raw(text.encode())
 
 
-def list_forced_trades(session: SessionState, params: m.ListForcedTrades, call: Call) -> bytes:
+def list_forced_trades(session: SessionState, params: m.ListForcedTrades, call: Call) -> Slices:
     """What liquidation and deleveraging have closed, the latest first: whose position, and who gave up its profit."""
     named = [contract_of(call.projection, params.instrument_name)] if params.instrument_name else None
     slots = {contract.slot for contract in named or call.projection.contracts()}
-    registry = call.context.registry
-    rows = []
-    for found in operation_of(call).views.forced_trades(slots, Span(count=params.count)):
-        trade, contract = found.trade, call.projection.contract_at(found.trade.contract_slot)
-        is_deleveraging = found.against_slot != NIL
-        rows.append({
-            **msgspec.json.decode(render.liquidation(contract, trade, is_deleveraging)),
-            "mark_price": msgspec.Raw(render.reference(contract, trade.mark_subticks)),
-            "account": registry.account_at(found.account_slot).name,
-            "against": registry.account_at(found.against_slot).name if is_deleveraging else None,
-        })  # fmt: skip
-    return encode(rows)
+    found = operation_of(call).views.forced_trades(slots, Span(count=params.count))
+    return Slices(b"", (encode(_forced_row(call, one)) for one in found), b"")
+
+
+def _forced_row(call: Call, found: ForcedTradeView) -> dict[str, Any]:
+    registry, trade = call.context.registry, found.trade
+    contract = call.projection.contract_at(trade.contract_slot)
+    is_deleveraging = found.against_slot != NIL
+    return {
+        **msgspec.json.decode(render.liquidation(contract, trade, is_deleveraging), type=dict[str, msgspec.Raw]),
+        "mark_price": msgspec.Raw(render.reference(contract, trade.mark_subticks)),
+        "account": registry.account_at(found.account_slot).name,
+        "against": registry.account_at(found.against_slot).name if is_deleveraging else None,
+    }
 
 
 def explain_account(session: SessionState, params: m.ExplainAccount, call: Call) -> bytes:
     """An account's margin line by line, and its rules of admission but those about the person who places an order."""
     with refusable():
         account = call.context.registry.account(params.account)
-    statement = call.projection.explanation(account.slot)
+        statement = call.projection.explanation(account.slot)  # the log may not have it yet, or have refused it
     rules = [
         {"reason": Reason(row.reason).name, "met": row.is_met, "detail": row.detail}
         for row in call.projection.admission(account.slot, NIL, 0)
@@ -260,9 +267,10 @@ def explain_order(session: SessionState, params: m.ExplainOrder, call: Call) -> 
 # --- clients ------------------------------------------------------------------------------------------------------
 
 
-def list_clients(session: SessionState, params: m.ListClients, call: Call) -> bytes:
+def list_clients(session: SessionState, params: m.ListClients, call: Call) -> Slices:
     """Clients by name with their accounts, class, restriction, and the first day on which something lapses."""
-    return encode(client_rows(call.context.registry, params.name, params.after, params.count, call.now_ns))
+    found = client_rows(call.context.registry, params.name, params.after, params.count, call.now_ns)
+    return Slices(b"", (b"" if row is None else encode(row) for row in found), b"")
 
 
 def list_affiliates(session: SessionState, params: m.ListAffiliates, call: Call) -> bytes:

@@ -47,7 +47,7 @@ def test_closing_every_account_leaves_the_client_frozen(venue):
     assert (A(bound.code), bound.value, bound.account_slot) == (A.CLIENT, 1, venue.registry.account("third").slot)
 
 
-def test_a_change_that_touches_a_frozen_client_says_so(venue):
+def test_a_change_that_touches_a_frozen_client_says_so(venue, monkeypatch):
     """In the answer, in the list and to the second officer, whichever way the change names the client."""
     venue.registry.create_account("bob", NOW)
     venue.registry.set_attribute(0, A.GROUP, 7, NOW, "")
@@ -77,10 +77,13 @@ def test_a_change_that_touches_a_frozen_client_says_so(venue):
     for change in (*touching, *others):
         assert venue.office.described(change, NOW)["frozen_clients"] == [], change.kind
     venue.submit("set_restriction", client="alice", restriction="frozen")
-    for change in touching:
-        assert venue.office.described(change, NOW)["frozen_clients"] == ["alice"], change.kind
-    for change in others:
-        assert venue.office.described(change, NOW)["frozen_clients"] == [], change.kind
+    with monkeypatch.context() as patch:
+        for everything in ("accounts", "keys"):  # a list asks this of each change: all accounts would take seconds
+            patch.delattr(f"gateway.registry.registry.Registry.{everything}")
+        for change in touching:
+            assert venue.office.described(change, NOW)["frozen_clients"] == ["alice"], change.kind
+        for change in others:
+            assert venue.office.described(change, NOW)["frozen_clients"] == [], change.kind
     venue.done("set_restriction", client="alice", restriction="none")
     assert venue.office.frozen_clients(touching[0]) == []
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from gateway.client import RpcError
+from gateway.office import client_list
 from gateway.surveillance.activity import Alert, Evidence
 from gateway.surveillance.store import AlertStore, file_of
 from tests.gateway.live import BTC, play, until
@@ -53,6 +54,9 @@ def test_a_preview_says_what_the_change_then_does_and_writes_nothing(tmp_path):
             )
             frozen = await preview(ben, "set_restriction", client="alice", restriction="frozen")
             assert frozen["effects"] == ["every order is cancelled, nothing is traded and nothing is paid out"]
+            for asset, amount, after in (("settlement", "250.5", "250.5"), ("btc", "1.5", "1.5 BTC")):
+                told = await preview(ann, "record_deposit", account="alice", amount=amount, asset=asset)
+                assert [(row["before"], row["after"]) for row in told["directives"]] == [(None, after)]
             for change, params, why in (
                 ("sell_the_venue", {}, "is no change"),
                 ("set_contract_state", {"instrument_name": BTC, "state": "gone"}, "Invalid enum value"),
@@ -93,7 +97,7 @@ def test_officers_see_who_is_connected_and_cut_a_connection(tmp_path):
     play(story())
 
 
-def test_risks_clients_and_accounts_are_the_venue_s_own_figures(tmp_path):
+def test_risks_clients_and_accounts_are_the_venue_s_own_figures(tmp_path, monkeypatch):
     async def story():
         async with venue(tmp_path / "v") as (_, (alice, bob, ann, ben)):
             await alice.buy(BTC, "0.5", price="20000")
@@ -106,7 +110,7 @@ def test_risks_clients_and_accounts_are_the_venue_s_own_figures(tmp_path):
                 "alice": Decimal("0.2"), "bob": Decimal("-0.2"),
             }  # fmt: skip
             assert risks == sorted(risks, key=lambda row: -row["margin_ratio"])
-            assert len(await ann.call("venue/admin/list_risks", count=1)) == 1
+            assert [row["account"] for row in await ann.call("venue/admin/list_risks", count=1)] == ["bob"]
             explained = await ann.call("venue/admin/explain_account", account="alice")
             own = await alice.call("venue/explain_account")
             assert explained["statement"]["positions"][0]["size_lots"] == own["positions"][0]["size_lots"]
@@ -124,10 +128,13 @@ def test_risks_clients_and_accounts_are_the_venue_s_own_figures(tmp_path):
             await admin(ann, "open_account", account="carol")
             [carol] = await ann.call("venue/admin/list_clients", name="CAR")
             assert carol["investor_class"] == "none" and {"kyc", "evidence", "agreement"} <= set(carol["missing"])
-            assert [row["client"] for row in await ann.call("venue/admin/list_clients", after="alice")] == [
-                "bob",
-                "carol",
-            ]
+            behind = await ann.call("venue/admin/list_clients", after="alice")
+            assert [row["client"] for row in behind] == ["bob", "carol"]
+            assert [row["client"] for row in await ann.call("venue/admin/list_clients", count=2)] == ["alice", "bob"]
+            monkeypatch.setattr(client_list, "SCANNED", 1)  # over several slices
+            assert await ann.call("venue/admin/list_clients", after="alice") == behind
+            assert await ann.call("venue/admin/list_clients", name="CAR") == [carol]
+            assert await ann.call("venue/admin/list_clients", name="nobody") == []
 
             assert await ann.call("venue/admin/list_affiliates") == []
             await admin(ann, "set_affiliation", client="bob", affiliation="group_company")

@@ -100,6 +100,8 @@ def test_over_the_wire_the_number_is_hashed_before_anything_is_kept(tmp_path):
     asked = {"person": "person of ann", "identity": f"passport HK {NUMBER}", "reason": "named"}
     told = ask(ann, "venue/admin/bind_identity", **asked)["result"]
     assert told["state"] == "proposed" and told["params"]["identity"].startswith("passport HK ")
+    shown = ask(ben, "venue/admin/preview_change", change="bind_identity", params=told["params"])["result"]
+    assert shown["needs_second_person"]  # the second person sees what the proposal does, of which only a hash is kept
     assert ask(ben, "venue/admin/approve", number=told["number"])["result"]["state"] == "approved"
     again = ask(ann, "venue/admin/bind_identity", **asked | {"person": "person of ben"})["error"]["data"]
     assert again["param"] == "identity" and "bound to another person" in again["reason"]

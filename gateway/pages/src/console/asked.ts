@@ -1,5 +1,5 @@
 import { useSignal, type ReadonlySignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { Params, Venue } from "../shared/venue";
 import { changed } from "./state";
 
@@ -17,6 +17,13 @@ export function useAsked<T>(venue: Venue, method: string, params: Params, everyM
   const error = useSignal("");
   const wanted = JSON.stringify(params);
   const after = changed.value;
+  const answered = useRef(wanted);
+  useLayoutEffect(() => {
+    if (answered.current === wanted) return;
+    answered.current = wanted;
+    data.value = null; // the rows of another contract or client must not stand under the name of this one
+    error.value = "";
+  }, [wanted]);
   useEffect(() => {
     let isOver = false;
     let timer: ReturnType<typeof setTimeout> | undefined;

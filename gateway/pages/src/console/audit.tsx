@@ -4,6 +4,7 @@ import { shown } from "../shared/numbers";
 import { Time } from "../shared/time";
 import type { Order } from "../shared/venue_types";
 import type { Venue } from "../shared/venue";
+import { Disconnected } from "../shared/venue_error";
 import { AccountDialog } from "./account_dialog";
 import { useAsked } from "./asked";
 import { save } from "./csv";
@@ -130,7 +131,9 @@ function OneStory({ venue, asked }: { venue: Venue; asked: Asked }) {
         story.value = answer;
         if (answer.state === "running" || answer.state === "waiting") timer = setTimeout(ask, AGAIN_MS);
       } catch (error) {
-        fault.value = (error as Error).message;
+        if (isOver) return;
+        if (error instanceof Disconnected) timer = setTimeout(ask, AGAIN_MS);
+        else fault.value = (error as Error).message;
       }
     };
     void ask();

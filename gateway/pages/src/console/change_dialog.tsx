@@ -2,6 +2,7 @@ import { signal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { Dialog } from "../shared/dialog";
 import type { Venue } from "../shared/venue";
+import { Disconnected } from "../shared/venue_error";
 import { ChangeForm } from "./change_form";
 import type { Change, ChangePreview, ClientSummary, Parameter } from "./console_types";
 import { kinds, paramsOf, type Kind, type Written } from "./schema";
@@ -67,7 +68,9 @@ function Steps({ venue, open, onClose }: { venue: Venue; open: Wanted; onClose()
     });
   const submit = () =>
     once(async () => {
-      outcome.value = await venue.call<Change>(`venue/admin/${open.kind}`, params());
+      outcome.value = await venue.call<Change>(`venue/admin/${open.kind}`, params()).catch((error) => {
+        throw error instanceof Disconnected ? new Error(`${error.message}; look at Changes before you ask for it again`) : error;
+      });
       changed.value += 1;
     });
   const alert = fault.value !== "" && <p class="banner" role="alert">{fault}</p>;
@@ -151,7 +154,7 @@ export function Preview({ preview }: { preview: ChangePreview }) {
                 <tr>
                   <td>{row.account ?? row.instrument_name ?? "the venue"}</td>
                   <td>{words(row.code && !row.kind.endsWith("state") ? row.code : row.kind)}{row.index > 0 ? ` ${row.index}` : ""}</td>
-                  <td>{withUnit(row.code ?? "", row.before)}</td>
+                  <td>{row.code === null && row.before === null ? "–" : withUnit(row.code ?? "", row.before)}</td>
                   <td><b>{withUnit(row.code ?? "", row.after)}</b></td>
                 </tr>
               ))}

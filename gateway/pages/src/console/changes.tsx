@@ -130,6 +130,7 @@ function Decision({ venue, change, onClose }: { venue: Venue; change: Change; on
   return (
     <>
       {preview.data.value !== null && <Preview preview={preview.data.value} />}
+      {preview.error.value !== "" && <p class="banner" role="alert">What it would do is not known: {preview.error}</p>}
       {isOwn && <p class="banner">You have asked for it: another person must approve it. You may reject it.</p>}
       <label class="field">
         <span>Note (optional)</span>

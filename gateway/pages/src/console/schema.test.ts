@@ -1,5 +1,5 @@
-import { expect, test } from "vitest";
-import { formOf, kindsOf, paramsOf, type Param } from "./schema";
+import { expect, test, vi } from "vitest";
+import { formOf, kinds, kindsOf, paramsOf, type Param } from "./schema";
 
 const change = { schema: { $ref: "#/components/schemas/Change" } };
 const reason: Param = { name: "reason", required: true, schema: { type: "string", description: "why" } };
@@ -39,4 +39,12 @@ test("each parameter is asked for in its own way", () => {
   expect(formOf("valid_through", { type: "string" })).toBe("day");
   expect(formOf("document_date", { type: "string" })).toBe("day");
   expect(formOf("account", { type: "string" })).toBe("text");
+});
+
+test("a document that could not be read is asked for again", async () => {
+  const answers = [new Response("too many requests", { status: 429 }), new Response('{"methods": []}')];
+  vi.stubGlobal("fetch", async () => answers.shift());
+  await expect(kinds()).rejects.toThrow("429");
+  expect((await kinds()).size).toBe(0);
+  vi.unstubAllGlobals();
 });

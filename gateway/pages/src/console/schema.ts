@@ -46,11 +46,18 @@ export function kindsOf(document: { methods: Method[] }): Map<string, Kind> {
 
 let asked: Promise<Map<string, Kind>> | undefined;
 
-/** The kinds of this venue, asked for once. */
+/** The kinds of this venue, asked for until they were read once. */
 export function kinds(): Promise<Map<string, Kind>> {
   asked ??= fetch("/openrpc.json")
-    .then((answer) => answer.json())
-    .then(kindsOf);
+    .then((answer) => {
+      if (!answer.ok) throw new Error(`/openrpc.json: ${answer.status}`);
+      return answer.json();
+    })
+    .then(kindsOf)
+    .catch((error) => {
+      asked = undefined; // the next dialog asks again
+      throw error;
+    });
   return asked;
 }
 
