@@ -265,7 +265,7 @@ del kernels.KERNELS[-1:]
 
 def _bytes(out, text):
     byte_kernels.copy_block(out, 1, text, 2)
-    byte_kernels.store_word(out, 40, byte_kernels.load_word(text, 3))
+    byte_kernels.store_word(out, 40, units.load_word(text, 3))
 
 
 def test_a_row_in_registers_takes_no_memory_and_a_prefetch_makes_nothing_be_read_again(tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ from tests.gateway import mutants
 from tests.gateway.mutants import Mutant, broken
 from tests.gateway.mutants_of_backups import BACKUP_MUTANTS
 from tests.gateway.mutants_of_history import HISTORY_MUTANTS
-from tests.gateway.mutants_of_index import INDEX_MUTANTS
+from tests.gateway.mutants_of_index import ALIVE, INDEX_MUTANTS
 from tests.gateway.mutants_of_inputs import INPUT_MUTANTS
 from tests.gateway.mutants_of_invariants import INVARIANT_MUTANTS
 from tests.gateway.mutants_of_limits import LIMIT_MUTANTS
@@ -117,14 +117,14 @@ def test_mutant_is_caught(mutant: Mutant, process: WarmProcess, tmp_path: Path) 
 
 def test_the_gateway_as_it_is_passes_in_the_same_way(process: WarmProcess, tmp_path: Path) -> None:
     """The way of breaking breaks nothing by itself: a text that says the same passes."""
-    whole = Mutant("nothing", "index_feeds/adapter.py", "class Book:", "class Book:", MUTANTS[0].test)
+    whole = Mutant("nothing", "index_feeds/adapter.py", "class Book:", "class Book:", ALIVE)
     code, output = run(process, tmp_path, whole)
     assert code == 0, output
 
 
 def test_one_that_hangs_is_killed(process: WarmProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.gateway.test_mutants.TIMEOUT_S", 2)
-    hangs = Mutant("hangs", "index_feeds/adapter.py", "import msgspec\n", "while True:\n    pass\n", MUTANTS[0].test)
+    hangs = Mutant("hangs", "index_feeds/adapter.py", "import msgspec\n", "while True:\n    pass\n", ALIVE)
     assert run(process, tmp_path, hangs) == (FAILED, "the test never ended")
 
 

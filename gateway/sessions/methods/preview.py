@@ -37,22 +37,22 @@ def preview_order(session: SessionState, params: method_table.PreviewParams, cal
     projection, account_slot = call.projection, session.account_slot
     before, held = projection.previews.before(account_slot, contract.slot)
     played = projection.previews.play(command, call.now_ns)
-    row, ticker = command[0], projection.ticker(contract.slot)
-    price_ticks = int(row["price_ticks"]) or int(row["trigger_price_ticks"])
+    order, ticker = command[0], projection.ticker(contract.slot)
+    price_ticks = int(order["price_ticks"]) or int(order["trigger_price_ticks"])
     best_ticks = ticker.best_ask_ticks if side == Side.BUY else ticker.best_bid_ticks
     seen = Previewed(
-        int(side), int(row["ord_type"]), int(row["qty_lots"]), price_ticks, best_ticks or NIL,
+        int(side), int(order["ord_type"]), int(order["qty_lots"]), price_ticks, best_ticks or NIL,
         ticker.mark_subticks, projection.terms(contract.slot).maker_fee_ppb, before, held, played,
     )  # fmt: skip
     unmet = _unmet(session, contract, call) if played.reason != Reason.NONE or played.made_reduce_only else []
     label = command[1:].tobytes()[LABEL_AT:].rstrip(b"\0").decode("utf-8", "surrogatepass")
     more = b',%b,"sequence":%d,"failing_rules":%b' % (
-        terms(contract, row, label), projection.durable_seq, encode(rules(unmet)),
+        terms(contract, order, label), projection.durable_seq, encode(rules(unmet)),
     )  # fmt: skip
     if params.with_max:
         largest = projection.previews.largest_lots(command, call.now_ns)
         more += b',"max_amount":%b' % contract.amount_text(largest)
-    return preview(contract, seen, _refusal(call, contract, row, played.reason), more)
+    return preview(contract, seen, _refusal(call, contract, order, played.reason), more)
 
 
 def _unmet(session: SessionState, contract: Contract, call: Call) -> list[RuleState]:
@@ -61,12 +61,12 @@ def _unmet(session: SessionState, contract: Contract, call: Call) -> list[RuleSt
     return [state for state in states if not state.is_met]
 
 
-def _refusal(call: Call, contract: Contract, row: Any, reason: Reason) -> bytes:
+def _refusal(call: Call, contract: Contract, order: Any, reason: Reason) -> bytes:
     """Why the order would be refused, in the words and with the figures of a refused order; null when it would not."""
     if reason == Reason.NONE:
         return b"null"
     known, projection = Reason(shown(reason)), call.projection
-    found = refusal_of(known, projection.previews.why(why, row, known), int(row["side"]))
+    found = refusal_of(known, projection.previews.why(why, order, known), int(order["side"]))
     fields = {"code": int(found.code), "reason": known.name, "param": found.param, **found.data}
     return encode(fields)
 

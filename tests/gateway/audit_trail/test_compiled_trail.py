@@ -201,6 +201,7 @@ def work():  # one item that takes for ever, as a compiler does, or compiled cod
     threading.Event().wait()
     yield
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what is in the background without it
 audit.run = lambda options: list(ahead(work(), 1))
 cli.main(["audit", "verify", "nothing.csv"])
 """
