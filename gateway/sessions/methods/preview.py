@@ -33,11 +33,11 @@ def preview_order(session: SessionState, params: method_table.PreviewParams, cal
     session.check_taken("orders")
     side = Side.BUY if params.direction == "buy" else Side.SELL
     contract = contract_of(call.projection, params.instrument_name)
-    command = np.frombuffer(asked(session, params, call, side), COMMAND)
+    rows = np.frombuffer(asked(session, params, call, side), COMMAND)
     projection, account_slot = call.projection, session.account_slot
     before, held = projection.previews.before(account_slot, contract.slot)
-    played = projection.previews.play(command, call.now_ns)
-    order, ticker = command[0], projection.ticker(contract.slot)
+    played = projection.previews.play(rows, call.now_ns)
+    order, ticker = rows[0], projection.ticker(contract.slot)
     price_ticks = int(order["price_ticks"]) or int(order["trigger_price_ticks"])
     best_ticks = ticker.best_ask_ticks if side == Side.BUY else ticker.best_bid_ticks
     seen = Previewed(
@@ -45,12 +45,12 @@ def preview_order(session: SessionState, params: method_table.PreviewParams, cal
         ticker.mark_subticks, projection.terms(contract.slot).maker_fee_ppb, before, held, played,
     )  # fmt: skip
     unmet = _unmet(session, contract, call) if played.reason != Reason.NONE or played.made_reduce_only else []
-    label = command[1:].tobytes()[LABEL_AT:].rstrip(b"\0").decode("utf-8", "surrogatepass")
+    label = rows[1:].tobytes()[LABEL_AT:].rstrip(b"\0").decode("utf-8", "surrogatepass")
     more = b',%b,"sequence":%d,"failing_rules":%b' % (
         terms(contract, order, label), projection.durable_seq, encode(rules(unmet)),
     )  # fmt: skip
     if params.with_max:
-        largest = projection.previews.largest_lots(command, call.now_ns)
+        largest = projection.previews.largest_lots(rows, call.now_ns)
         more += b',"max_amount":%b' % contract.amount_text(largest)
     return preview(contract, seen, _refusal(call, contract, order, played.reason), more)
 
