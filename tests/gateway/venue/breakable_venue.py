@@ -7,7 +7,6 @@ signal makes every sync fail from then on, after the bytes were written: reads s
 beginning of a file's name every write of such a file fails.
 """
 
-import errno
 import json
 import os
 import signal
@@ -16,58 +15,20 @@ import sys
 from engine import disk, host
 from gateway import cli
 from gateway.venue.venue import Venue
-
-_VENUES = []
-
-
-def _keep(venue):
-    _VENUES.append(venue)
-    _start(venue)
-
-
-_start = Venue.start
-Venue.start = _keep
-
-
-class FailingDisk(disk.SystemDisk):
-    """A disk whose syncs fail once it is told so, or whose writes of files whose names begin with `unwritable`."""
-
-    def __init__(self):
-        self.fails, self.unwritable, self._bad = False, None, set()
-
-    def open(self, path, flags):
-        descriptor = super().open(path, flags)
-        self._bad.discard(descriptor)
-        if self.unwritable is not None and path.name.startswith(self.unwritable):
-            self._bad.add(descriptor)
-        return descriptor
-
-    def pwrite(self, descriptor, parts, offset, flags=0):
-        if descriptor in self._bad:
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        written = super().pwrite(descriptor, parts, offset, 0 if self.fails else flags)
-        if self.fails and flags & os.RWF_DSYNC:
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return written
-
-    def sync(self, descriptor):
-        if self.fails:
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        super().sync(descriptor)
-
+from tests.gateway.venue.failing_disk import FailingDisk
 
 _DISK = FailingDisk()
 
 
-def corrupt(faults):
-    """Change the state of the venue that this process serves, or make its disk fail."""
+def corrupt(venue, faults):
+    """Change a venue's state, or make its disk fail."""
     if faults == "disk":
         _DISK.fails = True
         return
     if isinstance(faults, str):
         _DISK.unwritable = faults
         return
-    root = _VENUES[0].engine.root
+    root = venue.engine.root
     for array, row, field, change in faults:
         if array:
             root[array][field][0, row] += change
@@ -80,8 +41,13 @@ def serve(order):
     for name, number in (("out", 1), ("err", 2)):
         file = os.open(order[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(file, number)
-    signal.signal(signal.SIGUSR1, lambda *_: corrupt(order["faults"]))
-    code = 99
+    start, code = Venue.start, 99
+
+    def breakable(venue):
+        signal.signal(signal.SIGUSR1, lambda *_: corrupt(venue, order["faults"]))
+        start(venue)
+
+    Venue.start = breakable
     try:
         with disk.use(_DISK):
             code = cli.main(["serve", "--json", *order["words"]])

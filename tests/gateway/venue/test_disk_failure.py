@@ -17,7 +17,7 @@ from gateway.venue.read_only import ReadOnlyVenue, disk_failure
 from gateway.venue.venue import Venue
 from tests.gateway.live import BTC, config_of, play, request, set_up
 from tests.gateway.socketless_venue import SocketlessVenue, buy
-from tests.gateway.venue.breakable_venue import FailingDisk
+from tests.gateway.venue.failing_disk import FailingDisk
 from tests.gateway.venue.test_fail_stop import START_SECONDS, Stable, address, marked, order
 
 
