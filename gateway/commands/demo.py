@@ -282,10 +282,17 @@ def _program() -> str:
 
 
 async def _can_trade(server: Server, known: list[demo_traders.Market]) -> bool:
-    """Wait until every contract has an index and both sides of its book; False when the venue stopped before."""
-    while not server.failed.done() and not all(market.index and market.middle for market in known):
+    """Wait until every contract is open, with an index and both sides of its book; False when the venue stopped before.
+
+    After a start that compiled, the index had been away for so long that the contracts are halted for a minute.
+    """
+    while not server.failed.done() and not all(_is_tradable(market) for market in known):
         await asyncio.sleep(READY_LOOK_SECONDS)
     return not server.failed.done()
+
+
+def _is_tradable(market: demo_traders.Market) -> bool:
+    return bool(market.index and market.middle) and market.ticker.get("market_state") == "open"
 
 
 async def _accounts(clients: dict[str, Client]) -> dict[str, Any]:
