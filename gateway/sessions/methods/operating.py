@@ -39,6 +39,7 @@ from gateway.wire.decimals import decimal_text, micros_text, ppb_text
 from gateway.wire.errors import ErrorCode, Refusal, bad_param
 from gateway.wire.jsonrpc_answers import encode
 from gateway.wire.log_lines import event
+from gateway.wire.type_errors import field_and_reason
 from gateway.wire.views import ForcedTradeView, RiskView, Span
 
 _LOG = logging.getLogger("lionrock.office")
@@ -66,7 +67,8 @@ def preview_change(session: SessionState, params: m.PreviewChange, call: Call) -
     try:
         typed = kind.of(params.params)
     except msgspec.ValidationError as error:
-        raise bad_param("params", str(error)) from None
+        field, reason = field_and_reason(str(error), kind.params)
+        raise bad_param(".".join(filter(None, ("params", field))), reason) from None
     with refusable():
         if not is_sealed(getattr(typed, "identity", None) or ""):  # a proposal that is looked at has it sealed
             typed = sealed_params(typed, call)
