@@ -22,6 +22,7 @@ from engine.codes import (
     VenueParameter,
 )
 from gateway.affiliates.governance import governance
+from gateway.clock import NS_PER_S
 from gateway.office.changes import KINDS, Plan
 from gateway.office.client_list import client_rows
 from gateway.office.parameter_list import parameter_rows
@@ -44,7 +45,6 @@ from gateway.wire.views import ForcedTradeView, RiskView, Span
 
 _LOG = logging.getLogger("lionrock.office")
 _PREFIX = "venue/admin/"
-_NS_PER_S = 1_000_000_000
 
 
 def operation_of(call: Call) -> Operation:
@@ -134,8 +134,8 @@ def _session_row(call: Call, one: OpenSession) -> dict[str, Any]:
         "scopes": sorted(key.scopes) if key is not None else [],
         "is_binary": state.binary,
         "channels": len(state.channels),
-        "open_s": max(steady_ns - state.opened_ns, 0) // _NS_PER_S,
-        "idle_s": max(steady_ns - state.received_ns, 0) // _NS_PER_S,
+        "open_s": max(steady_ns - state.opened_ns, 0) // NS_PER_S,
+        "idle_s": max(steady_ns - state.received_ns, 0) // NS_PER_S,
         "is_slow": one.is_slow,
         "unsent_bytes": one.unsent_bytes,
         "is_own": state is call.session,
