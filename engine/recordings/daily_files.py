@@ -28,6 +28,7 @@ from engine.recordings.order_lives import LIFE, LifeAction, LifeBlock, LifeFlag
 from engine.recordings.price_levels import LAST, LevelBlock
 from engine.recordings.recorded_contracts import RecordedContracts
 from engine.recordings.source import RecordingError, Source, note_file, sources
+from engine.recordings.tardis import trades_beside
 
 CHECKSUM = ".CHECKSUM"
 FORMATS_BY_DAY = ("tardis", "databento", "itch", "pitch")
@@ -79,7 +80,7 @@ def verify(path: Path) -> None:
     beside = path.with_name(path.name + CHECKSUM)
     if not beside.exists():
         return
-    wanted = beside.read_bytes()[:64].decode("ascii", "replace").lower()
+    wanted = beside.read_bytes()[:65].decode("ascii", "replace").lower().rstrip()
     if not _SHA_256.fullmatch(wanted):
         raise RecordingError(f"{beside}: does not begin with a SHA-256 of 64 hexadecimal digits")
     with path.open("rb") as file:
@@ -136,9 +137,12 @@ class DailyFiles(RecordedContracts):
             for path in paths:
                 note_file(self.source.path, done, path, sum(size_of.values()))
                 verify(path)
+                trades = trades_beside(only_source(path))
+                if trades:
+                    verify(trades.path)
             if self.format in _BEGIN_EMPTY and self.contracts:
                 yield self._cleared()
-            wanted = replace(self.wanted, known=tuple(self.contracts), may_lack=True)
+            wanted = replace(self.wanted, known=self.contracts, may_lack=True)
             self._parts = [_Part(self._make(only_source(path), wanted, self.skip_bad), []) for path in paths]
             yield from self._following(self._parts[0]) if len(paths) == 1 else self._merged()
             self._messages += sum(part.read for part in self._parts)
@@ -180,12 +184,9 @@ class DailyFiles(RecordedContracts):
         """The blocks of files of one day by time; an event is never parted."""
         files = [_Events(part, self._taken) for part in self._parts]
         written = 0
-        while True:
-            waiting = [file for file in files if file.fill()]
-            if not waiting:
-                return
-            until_ns = min(file.times_ns[-1] for file in waiting)
-            pieces = [(place, *file.take(until_ns)) for place, file in enumerate(files)]
+        while waiting := [(place, file) for place, file in enumerate(files) if file.fill()]:
+            until_ns = min(file.times_ns[-1] for _, file in waiting)
+            pieces = [(place, *file.take(until_ns)) for place, file in waiting]
             times = np.concatenate([times for _, times, _ in pieces])
             rows = np.concatenate([rows for _, _, rows in pieces])
             of = np.repeat([place for place, _, _ in pieces], [len(rows) for _, _, rows in pieces])
@@ -221,10 +222,9 @@ class _Events:
         return len(self.times_ns) > 0
 
     def take(self, until_ns: int) -> tuple[Array, Array]:
-        """Times and rows of the events up to a time."""
+        """Times and rows of the events up to a time; `fill` found some."""
+        assert self._rows is not None
         count = int(np.searchsorted(self.times_ns, until_ns, "right"))
-        if self._rows is None:
-            return self.times_ns, np.zeros(0, LIFE)
         times, rows = self.times_ns[:count], self._rows[:count]
         self._rows, self.times_ns = self._rows[count:], self.times_ns[count:]
         return times, rows
