@@ -35,7 +35,6 @@ FORMATS_BY_DAY = ("tardis", "databento", "itch", "pitch")
 """The formats whose files by day each say the whole book."""
 _BEGIN_EMPTY = ("itch", "pitch")
 _BOOK_TABLES = ("_incremental_book_L2_", ".mbo.")
-_DASHED = re.compile(r"(?P<day>(?:19|20)\d\d-\d\d-\d\d)")
 _SHA_256 = re.compile(r"[0-9a-f]{64}")
 
 Array = np.ndarray[Any, Any]
@@ -59,20 +58,11 @@ def days_of(folder: Path) -> list[tuple[date, Path]]:
 
     RecordingError when only some have a day in their names.
     """
-    days = [(day_of(path), path) for path in daily_files(folder)]
+    days = [(date_of(path.name), path) for path in daily_files(folder)]
     undated = [path for day, path in days if day is None]
     if undated and len(undated) < len(days):
         raise RecordingError(f"{undated[0]}: no day in its name, such as 2020-01-30, and other files there have one")
     return sorted((day or date.max, path) for day, path in days)
-
-
-def day_of(path: Path) -> date | None:
-    """The day in a file's name, if there is one."""
-    found = _DASHED.search(path.name)
-    try:
-        return date.fromisoformat(found["day"]) if found else date_of(path.name)
-    except ValueError:
-        return None
 
 
 def verify(path: Path) -> None:

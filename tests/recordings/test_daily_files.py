@@ -11,7 +11,6 @@ import pytest
 
 from engine.recordings import open_recording
 from engine.recordings.batches import Wanted, accounts_of, contracts_of
-from engine.recordings.daily_files import day_of
 from engine.recordings.replay import Options, prepare, replay
 from engine.recordings.source import RecordingError, share_read
 from engine.recordings.tardis import BOOK_HEADER
@@ -183,20 +182,6 @@ def test_what_is_no_folder_of_days_is_one_line(tmp_path: Path) -> None:
     refused("a folder of flash1 files is not read as one, those of tardis, databento, itch, pitch, .* are; name a file")
     (folder / "b-2020-01-31.itch").write_bytes(itch_writer.directory(["A"]))
     refused("b-2020-01-31.itch: is itch, and a-2020-01-30.csv is flash1; a folder has files of one format")
-
-
-@pytest.mark.parametrize(
-    ("name", "day"),
-    [
-        ("binance_incremental_book_L2_2020-01-30_BTCUSDT.csv.gz", "2020-01-30"),
-        ("lionrock-20261130.mbo.dbn.zst", "2026-11-30"),
-        ("01302020.NASDAQ_ITCH50.gz", "2020-01-30"),
-        ("pitch_example_data_20120106.xz", "2012-01-06"),
-    ],
-)
-def test_days_in_names(name: str, day: str) -> None:
-    assert str(day_of(Path(name))) == day
-    assert day_of(Path(name.replace("-", "x").replace("20", "y").replace("NASDAQ", ""))) is None
 
 
 # --- captures whose lines go on ---------------------------------------------------------------------------------------
