@@ -123,10 +123,11 @@ def _open(path: Path, format: str, book: Path | None, skip_bad: bool, wanted: Wa
 
 
 def _open_folder(folder: Path, format: str, book: Path | None, skip_bad: bool, wanted: Wanted) -> Reader:
-    """A folder of daily files. JournalError for one without files, as for a journal that is not there."""
+    """A folder of daily files."""
     files = daily_files.daily_files(folder)
     if not files:
-        return journals.JournalRecording(folder)
+        remedy = "name the folder that has journal-00000001.log, or daily files"
+        raise RecordingError(f"{folder}: holds no journal and no recordings; {remedy}")
     for option, given in (("--book", book), ("--trades", wanted.trades)):
         if given:
             raise RecordingError(f"{option}: {folder} is a folder, whose files are found by their names; leave it out")

@@ -6,7 +6,7 @@ of one account (slot 0) on one contract (slot 0) unless it is of `ManyContracts`
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -85,15 +85,15 @@ class Wanted:
 
     `symbols`: these alone; empty: all. `from_ns`: what comes before is followed, and enters as one snapshot then.
     `contracts`: texts as `parse_contract` reads them; one with a name is about that contract, the others about all.
-    `trades`: the trades of a book whose recording has none. `known`: contracts of the files before, for one of several
-    files; with `may_lack` a symbol that is wanted may be missing in it.
+    `trades`: the trades of a book whose recording has none. `known`: for one of several files, the contracts of
+    all files so far, to which more come; with `may_lack` a symbol that is wanted may be missing in it.
     """
 
     symbols: frozenset[str] = frozenset()
     from_ns: int = 0
     contracts: tuple[str, ...] = ()
     trades: Path | None = None
-    known: tuple[ContractSpec, ...] = ()
+    known: Sequence[ContractSpec] = ()
     may_lack: bool = False
 
     def takes(self, name: str) -> bool:

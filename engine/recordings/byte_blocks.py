@@ -13,6 +13,7 @@ from engine.units import NS_PER_S
 
 READ_BYTES = 1 << 20
 _EXCHANGE_ZONE = ZoneInfo("America/New_York")
+_DASHED = re.compile(r"(?:19|20)\d\d-\d\d-\d\d")
 _DATE = re.compile(r"(?P<mdY>\d{8})\.NASDAQ|S(?P<mdy>\d{6})-v|(?P<Ymd>(?:19|20)\d{6})")
 
 
@@ -56,8 +57,12 @@ class ByteBlocks:
 
 
 def date_of(name: str) -> date | None:
-    """The trading day in a file's name: 01302020.NASDAQ_ITCH50, S013020-v50, or 20200130 anywhere; else None."""
-    found = _DATE.search(name)
+    """The trading day in a file's name, else None.
+
+    It is 2020-01-30 or 20200130 anywhere, or as in 01302020.NASDAQ_ITCH50 and S013020-v50.
+    """
+    dashed = _DASHED.search(name)
+    found = _DATE.search(dashed[0].replace("-", "") if dashed else name)
     if found is None:
         return None
     digits = found["mdY"] or found["mdy"] or found["Ymd"]

@@ -28,13 +28,13 @@ from engine.recordings.order_lives import LIFE, LifeAction, LifeBlock, LifeFlag
 from engine.recordings.price_levels import LAST, LevelBlock
 from engine.recordings.recorded_contracts import RecordedContracts
 from engine.recordings.source import RecordingError, Source, note_file, sources
+from engine.recordings.tardis import trades_beside
 
 CHECKSUM = ".CHECKSUM"
 FORMATS_BY_DAY = ("tardis", "databento", "itch", "pitch")
 """The formats whose files by day each say the whole book."""
 _BEGIN_EMPTY = ("itch", "pitch")
 _BOOK_TABLES = ("_incremental_book_L2_", ".mbo.")
-_DASHED = re.compile(r"(?P<day>(?:19|20)\d\d-\d\d-\d\d)")
 _SHA_256 = re.compile(r"[0-9a-f]{64}")
 
 Array = np.ndarray[Any, Any]
@@ -58,20 +58,11 @@ def days_of(folder: Path) -> list[tuple[date, Path]]:
 
     RecordingError when only some have a day in their names.
     """
-    days = [(day_of(path), path) for path in daily_files(folder)]
+    days = [(date_of(path.name), path) for path in daily_files(folder)]
     undated = [path for day, path in days if day is None]
     if undated and len(undated) < len(days):
         raise RecordingError(f"{undated[0]}: no day in its name, such as 2020-01-30, and other files there have one")
     return sorted((day or date.max, path) for day, path in days)
-
-
-def day_of(path: Path) -> date | None:
-    """The day in a file's name, if there is one."""
-    found = _DASHED.search(path.name)
-    try:
-        return date.fromisoformat(found["day"]) if found else date_of(path.name)
-    except ValueError:
-        return None
 
 
 def verify(path: Path) -> None:
@@ -79,7 +70,7 @@ def verify(path: Path) -> None:
     beside = path.with_name(path.name + CHECKSUM)
     if not beside.exists():
         return
-    wanted = beside.read_bytes()[:64].decode("ascii", "replace").lower()
+    wanted = beside.read_bytes()[:65].decode("ascii", "replace").lower().rstrip()
     if not _SHA_256.fullmatch(wanted):
         raise RecordingError(f"{beside}: does not begin with a SHA-256 of 64 hexadecimal digits")
     with path.open("rb") as file:
@@ -136,9 +127,12 @@ class DailyFiles(RecordedContracts):
             for path in paths:
                 note_file(self.source.path, done, path, sum(size_of.values()))
                 verify(path)
+                trades = trades_beside(only_source(path))
+                if trades:
+                    verify(trades.path)
             if self.format in _BEGIN_EMPTY and self.contracts:
                 yield self._cleared()
-            wanted = replace(self.wanted, known=tuple(self.contracts), may_lack=True)
+            wanted = replace(self.wanted, known=self.contracts, may_lack=True)
             self._parts = [_Part(self._make(only_source(path), wanted, self.skip_bad), []) for path in paths]
             yield from self._following(self._parts[0]) if len(paths) == 1 else self._merged()
             self._messages += sum(part.read for part in self._parts)
@@ -180,12 +174,9 @@ class DailyFiles(RecordedContracts):
         """The blocks of files of one day by time; an event is never parted."""
         files = [_Events(part, self._taken) for part in self._parts]
         written = 0
-        while True:
-            waiting = [file for file in files if file.fill()]
-            if not waiting:
-                return
-            until_ns = min(file.times_ns[-1] for file in waiting)
-            pieces = [(place, *file.take(until_ns)) for place, file in enumerate(files)]
+        while waiting := [(place, file) for place, file in enumerate(files) if file.fill()]:
+            until_ns = min(file.times_ns[-1] for _, file in waiting)
+            pieces = [(place, *file.take(until_ns)) for place, file in waiting]
             times = np.concatenate([times for _, times, _ in pieces])
             rows = np.concatenate([rows for _, _, rows in pieces])
             of = np.repeat([place for place, _, _ in pieces], [len(rows) for _, _, rows in pieces])
@@ -221,10 +212,9 @@ class _Events:
         return len(self.times_ns) > 0
 
     def take(self, until_ns: int) -> tuple[Array, Array]:
-        """Times and rows of the events up to a time."""
+        """Times and rows of the events up to a time; `fill` found some."""
+        assert self._rows is not None
         count = int(np.searchsorted(self.times_ns, until_ns, "right"))
-        if self._rows is None:
-            return self.times_ns, np.zeros(0, LIFE)
         times, rows = self.times_ns[:count], self._rows[:count]
         self._rows, self.times_ns = self._rows[count:], self.times_ns[count:]
         return times, rows

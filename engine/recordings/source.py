@@ -259,7 +259,10 @@ def share_read(path: Path) -> float:
     """
     done_bytes, path, all_bytes = _of_folder.get(path, (0, path, 0))
     file = _being_read[path]() if path in _being_read else None
-    read_bytes = 0 if file is None or file.closed else file.tell()
+    try:
+        read_bytes = file.tell() if file else 0
+    except ValueError:  # closed, maybe this moment by the thread that reads
+        read_bytes = 0
     return (done_bytes + read_bytes) / max(1, all_bytes or path.stat().st_size)
 
 

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.host import JournalError
 from engine.recordings import open_recording
 from engine.recordings.batches import Wanted, accounts_of, contracts_of
-from engine.recordings.daily_files import day_of
 from engine.recordings.replay import Options, prepare, replay
 from engine.recordings.source import RecordingError, share_read
+from engine.recordings.tardis import BOOK_HEADER
 from tests.recordings import itch_writer
 from tests.recordings.bitstamp_writer import BitstampWriter
 from tests.recordings.coinbase_writer import CoinbaseWriter
@@ -77,6 +76,24 @@ def test_a_wanted_symbol_may_be_missing_on_some_days_and_not_on_all(tmp_path: Pa
     assert len(books_of(reader)) == rows > 100
     with pytest.raises(RecordingError, match=r"--symbols: DOGE is not in the recording; there are: BTC-P.*, ETH-P"):
         books_of(open_recording(tmp_path / "days", wanted=Wanted(symbols=frozenset({"DOGE"}))))
+
+
+def test_a_wanted_symbol_is_in_one_of_a_day_s_files(tmp_path: Path) -> None:
+    _, days = days_of(6, 60)
+    write_days(tmp_path / "days", days, True)
+    for symbol in SYMBOLS:
+        reader = open_recording(tmp_path / "days", wanted=Wanted(symbols=frozenset({symbol})))
+        assert len(books_of(reader)) == sum(event.symbol == symbol for events in days for event in events)
+
+
+def test_files_of_one_day_have_the_tick_of_the_first_of_them(tmp_path: Path) -> None:
+    for name, begin, price, other in (("a", 1, "10.5", "11.0"), ("b", 2, "9", "20")):
+        rows = [f"x,BTC,{begin},{begin},true,{side},{at},1" for side, at in (("bid", price), ("ask", other))]
+        (tmp_path / f"x_incremental_book_L2_{name}.csv").write_text("\n".join((BOOK_HEADER.decode(), *rows)))
+    reader = open_recording(tmp_path)
+    result, _ = play(reader)
+    assert contracts_of(reader)[0].tick == "0.1"
+    assert result.depth == ([(90, 1)], [(200, 1)]) and result.book_rows_equal == result.book_rows_checked == 2
 
 
 def test_days_long_before_the_wanted_time_are_not_read(tmp_path: Path) -> None:
@@ -148,33 +165,23 @@ def test_what_is_no_folder_of_days_is_one_line(tmp_path: Path) -> None:
     damaged.write_bytes(spoilt)
     refused(f"{damaged.name}: its SHA-256 begins with .* get the file again", "tardis")
     damaged.write_bytes(kept)
-    damaged.with_name(damaged.name + ".CHECKSUM").write_text("none")
-    refused("CHECKSUM: does not begin with a SHA-256 of 64 hexadecimal digits")
-    damaged.with_name(damaged.name + ".CHECKSUM").unlink()
+    for text in ("none", f"SHA256 ({damaged.name}) = {'0' * 64}", "0" * 128):
+        damaged.with_name(damaged.name + ".CHECKSUM").write_text(text)
+        refused("CHECKSUM: does not begin with a SHA-256 of 64 hexadecimal digits")
+    checksum(damaged)
+    trades = damaged.with_name(damaged.name.replace("_incremental_book_L2_", "_trades_"))
+    trades.with_name(trades.name + ".CHECKSUM").write_text("0" * 64)
+    refused(f"{trades.name}: its SHA-256 begins with .* get the file again")
+    checksum(trades)
     damaged.rename(folder / "x_incremental_book_L2_today.csv.gz")
     refused("x_incremental_book_L2_today.csv.gz: no day in its name, such as 2020-01-30, and other files")
     for path in folder.iterdir():
         path.unlink()
-    with pytest.raises(JournalError):
-        open_recording(folder)
+    refused("days: holds no journal and no recordings; name the folder that has journal-00000001.log, or daily files")
     (folder / "a-2020-01-30.csv").write_text(FLASH1_CSV)
     refused("a folder of flash1 files is not read as one, those of tardis, databento, itch, pitch, .* are; name a file")
     (folder / "b-2020-01-31.itch").write_bytes(itch_writer.directory(["A"]))
     refused("b-2020-01-31.itch: is itch, and a-2020-01-30.csv is flash1; a folder has files of one format")
-
-
-@pytest.mark.parametrize(
-    ("name", "day"),
-    [
-        ("binance_incremental_book_L2_2020-01-30_BTCUSDT.csv.gz", "2020-01-30"),
-        ("lionrock-20261130.mbo.dbn.zst", "2026-11-30"),
-        ("01302020.NASDAQ_ITCH50.gz", "2020-01-30"),
-        ("pitch_example_data_20120106.xz", "2012-01-06"),
-    ],
-)
-def test_days_in_names(name: str, day: str) -> None:
-    assert str(day_of(Path(name))) == day
-    assert day_of(Path(name.replace("-", "x").replace("20", "y").replace("NASDAQ", ""))) is None
 
 
 # --- captures whose lines go on ---------------------------------------------------------------------------------------
