@@ -123,17 +123,17 @@ def get_funding_rate_history(session: SessionState, params: method_table.Funding
 def get_tradingview_chart_data(session: SessionState, params: method_table.ChartParams, call: Call) -> bytes:
     """Candles of a period up to now, at most 5000: the latest ones when the period has more."""
     contract = contract_of(call.projection, params.instrument_name)
-    return render.chart(contract, call.projection.candles(contract.slot, *chart_span(params, call)))
+    return render.chart(contract, call.projection.candles(contract.slot, *_chart_span(params, call)))
 
 
 def get_price_chart_data(session: SessionState, params: method_table.ChartParams, call: Call) -> bytes:
     """Mark and index as they were at the end of each candle's time, or are now; at most 5000, the latest ones."""
     contract = contract_of(call.projection, params.instrument_name)
-    periods = call.projection.references(contract.slot, *chart_span(params, call))
+    periods = call.projection.references(contract.slot, *_chart_span(params, call))
     return render.reference_chart(contract, periods)
 
 
-def chart_span(params: method_table.ChartParams, call: Call) -> tuple[int, int, int]:
+def _chart_span(params: method_table.ChartParams, call: Call) -> tuple[int, int, int]:
     """(resolution in seconds, start, end) of a chart that is asked for: up to now, at most `MAX_CANDLES`."""
     resolution_s = RESOLUTIONS_S.get(params.resolution)
     if resolution_s is None:
