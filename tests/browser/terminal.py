@@ -3,53 +3,27 @@
 import re
 from typing import Any
 
-MS = 30_000
-"""How long a state of the page is waited for. Nothing is judged by how long it took."""
-WIDE = (1440, 900)
+from tests.browser.page import MS, WIDE, Page
+
 STILL_LOOK_MS, STILL_LOOKS = 100, 8
 """How often, and how many times in a row, something is looked for at the same place."""
 
 
-class Terminal:
-    """One page in a browser context of its own."""
+class Terminal(Page):
+    """The terminal, live and logged in where its address has a key."""
 
     def __init__(
         self, browser: Any, address: str, size: tuple[int, int] = WIDE, scheme: str = "dark", asks: bool = False
     ) -> None:
         """`asks`: whether the ticket asks before each order, as it does for a new user."""
-        self._faults: list[str] = []
-        width, height = size
-        self.context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme, has_touch=width < 700
-        )
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(MS)
-        self.page.on("pageerror", lambda error: self._faults.append(str(error)))
-        self.page.on("console", self._heard)
+        super().__init__(browser, size, scheme)
         self.page.goto(address)
         self.state.wait_for()
         self.expect(self.state).to_have_attribute("data-connection", "live")
-        if "#key=" in address and width >= 700:
+        if "#key=" in address and size[0] >= 700:
             self.expect(self.account).to_contain_text("Equity")
             box = self.ticket.get_by_label("Ask before each order")
             box.set_checked(asks)
-
-    def _heard(self, message: Any) -> None:
-        if message.type == "error" and "WebSocket connection" not in message.text:
-            self._faults.append(message.text)
-
-    @staticmethod
-    def expect(what: Any) -> Any:
-        """Playwright's assertion, with the limit of this module."""
-        from playwright.sync_api import expect
-
-        expect.set_options(timeout=MS)
-        return expect(what)
-
-    def end(self) -> list[str]:
-        """Close it; what went wrong in its scripts."""
-        self.context.close()
-        return self._faults
 
     # --- parts ----------------------------------------------------------------------------------------------------
 
@@ -69,18 +43,20 @@ class Terminal:
         return self.page.get_by_role("region", name="order ticket")
 
     @property
-    def dialog(self) -> Any:
-        """The open dialog."""
-        return self.page.get_by_role("dialog")
-
-    @property
     def messages(self) -> Any:
         """What the page tells in its corner."""
         return self.page.get_by_role("status", name="messages")
 
     def tab(self, title: str) -> None:
-        """Choose one of the account's tables."""
+        """Choose one of the account's tables, and wait until it has its rows."""
         self.page.get_by_role("tab", name=re.compile(f"^{title}")).click()
+        self.expect(self.page.get_by_role("tabpanel", name=title)).not_to_contain_text("loading")
+
+    def part(self, title: str) -> None:
+        """Show one part of the terminal on a phone, and wait until it is drawn."""
+        button = self.page.get_by_role("navigation", name="parts").get_by_role("button", name=title)
+        button.click()
+        self.expect(button).to_have_attribute("aria-current", "page")
 
     def rows(self, table: str) -> Any:
         """The rows of one of the account's tables that name an order or a contract."""

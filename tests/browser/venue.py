@@ -6,11 +6,11 @@ sockets, as in `tests/gateway/live.py`.
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from engine import host
 from engine.codes import AccountAttribute, CommandKind
@@ -29,6 +29,7 @@ FIRST_PRICES = {BTC: 20_000.0, "ETH_USDC-PERPETUAL": 1_000.0}
 SOURCES = 3
 INDEX_SECONDS = 0.5
 Told = Callable[[], bool]
+Served = TypeVar("Served")
 
 
 @dataclass
@@ -120,29 +121,15 @@ def set_up(config: Any, cash: Mapping[str, int], fund: int) -> dict[str, Trader]
 
 
 @contextmanager
-def browser_venue(folder: Path, cash: Mapping[str, int], fund: int = 10_000_000) -> Iterator[BrowserVenue]:
-    """A venue with a maker and these traders, until the test is over."""
-    config = config_of(folder, scripted_index="")
-    traders = set_up(config, {"maker": 100_000_000, **cash}, fund)
-    up, over, found, faults = threading.Event(), asyncio.Event(), list[BrowserVenue](), list[BaseException]()
+def in_thread(server: AbstractAsyncContextManager[Served]) -> Iterator[tuple[Served, asyncio.AbstractEventLoop]]:
+    """Run a server in a thread until the test is over: what it gives, and its loop. Its faults are raised."""
+    up, over, found, faults = threading.Event(), asyncio.Event(), [], list[BaseException]()
 
     async def live() -> None:
-        server = Server(config)
-        await server.start()
-        venue = BrowserVenue(server, asyncio.get_running_loop(), traders)
-        server.turns.every(INDEX_SECONDS, venue._tell_index)
-        try:
-            await until(lambda: bool(server.venue.projection.contracts() and venue.mark()))
-            for name, trader in traders.items():
-                venue.clients[name] = Client(f"ws://127.0.0.1:{server.port}", trader.key.id, trader.key.secret)
-                await venue.clients[name].connect()
-            found.append(venue)
+        async with server as given:
+            found.append((given, asyncio.get_running_loop()))
             up.set()
             await over.wait()
-            for client in venue.clients.values():
-                await client.close()
-        finally:
-            await server.stop()
 
     def body() -> None:
         try:
@@ -156,11 +143,38 @@ def browser_venue(folder: Path, cash: Mapping[str, int], fund: int = 10_000_000)
     thread = threading.Thread(target=body, name="venue", daemon=True)
     thread.start()
     assert up.wait(START_SECONDS), "the venue did not start"
-    if not faults:
+    if found:
         try:
             yield found[0]
         finally:
-            found[0].loop.call_soon_threadsafe(over.set)
+            found[0][1].call_soon_threadsafe(over.set)
             thread.join(START_SECONDS)
     if faults:
         raise faults[0]
+
+
+@asynccontextmanager
+async def _live(folder: Path, cash: Mapping[str, int], fund: int) -> AsyncIterator[BrowserVenue]:
+    config = config_of(folder, scripted_index="")
+    traders = set_up(config, {"maker": 100_000_000, **cash}, fund)
+    server = Server(config)
+    await server.start()
+    venue = BrowserVenue(server, asyncio.get_running_loop(), traders)
+    server.turns.every(INDEX_SECONDS, venue._tell_index)
+    try:
+        await until(lambda: bool(server.venue.projection.contracts() and venue.mark()))
+        for name, trader in traders.items():
+            venue.clients[name] = Client(f"ws://127.0.0.1:{server.port}", trader.key.id, trader.key.secret)
+            await venue.clients[name].connect()
+        yield venue
+        for client in venue.clients.values():
+            await client.close()
+    finally:
+        await server.stop()
+
+
+@contextmanager
+def browser_venue(folder: Path, cash: Mapping[str, int], fund: int = 10_000_000) -> Iterator[BrowserVenue]:
+    """A venue with a maker and these traders, until the test is over."""
+    with in_thread(_live(folder, cash, fund)) as (venue, _):
+        yield venue

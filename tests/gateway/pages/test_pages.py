@@ -34,6 +34,13 @@ def test_each_channel_that_a_page_asks_for_exists(name: str) -> None:
     assert channels.parse(name, lambda text: BTC if text == BTC.name else None, 0) is not None
 
 
+def test_the_console_asks_for_changes_that_exist() -> None:
+    asked = set(re.findall(r'(?:askFor\(|ask\(|change: )"([a-z_]+)"', TEXT))
+    changes = {name.removeprefix("venue/admin/") for name, method in METHODS.items() if method.result == "Change"}
+    assert asked <= changes, asked - changes
+    assert {"kill_switch", "record_kyc", "set_affiliation"} <= asked
+
+
 def test_the_pages_call_methods_that_exist() -> None:
     called = set(re.findall(r'"((?:public|private|venue)/[a-z_]+(?:/[a-z_]+)?)"', TEXT))
     assert called <= set(METHODS), called - set(METHODS)

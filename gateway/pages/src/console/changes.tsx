@@ -1,4 +1,5 @@
 import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import { Dialog } from "../shared/dialog";
 import { useOnce } from "../shared/once";
 import { Time } from "../shared/time";
@@ -7,6 +8,7 @@ import { useAsked } from "./asked";
 import { askFor, Preview } from "./change_dialog";
 import type { Change, ChangePreview } from "./console_types";
 import { Fault } from "./fault";
+import { kinds, type Kind } from "./schema";
 import { changed, officer } from "./state";
 import { Table } from "./table";
 import { told, words } from "./words";
@@ -60,19 +62,21 @@ function stateOf({ state, directives }: Change): string {
   return refused.length > 0 ? `refused: ${refused.join(", ")}` : state;
 }
 
-/** Every change that a key may ask for, by name. */
+/** Every change that the officer's key may ask for, by name. */
 function AnyChange() {
   const name = useSignal("");
-  const of = ["record_deposit", "record_withdrawal", "fund_deposit", "issue_key", "revoke_key", "bind_identity", "set_limits",
-    "set_group", "set_group_limit", "set_restriction", "stop_reducing", "set_surveillance_threshold", "publish_disclosure",
-    "open_account", "set_venue_parameter", "set_contract_parameter", "set_contract_state", "set_maker_programme"];
+  const all = useSignal<Kind[]>([]);
+  useEffect(() => {
+    kinds().then((found) => (all.value = [...found.values()]), () => undefined); // the dialog says why it cannot be read
+  }, []);
+  const own = all.value.filter(({ scope }) => officer.value?.scopes.includes(scope)).map((kind) => kind.name);
   return (
     <span class="actions">
       <label class="field narrow">
         <span>Ask for a change</span>
         <select class="input" value={name.value} onChange={(event) => (name.value = event.currentTarget.value)}>
           <option value="">choose…</option>
-          {of.sort().map((kind) => <option value={kind}>{words(kind)}</option>)}
+          {own.sort().map((kind) => <option value={kind}>{words(kind)}</option>)}
         </select>
       </label>
       <button type="button" class="button" disabled={name.value === ""} onClick={() => askFor(name.value)}>Ask…</button>

@@ -1,12 +1,12 @@
 import { signal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { shown, signed } from "../shared/numbers";
+import { shown, signed, tone } from "../shared/numbers";
 import { onPress } from "../shared/presses";
 import { Time } from "../shared/time";
 import type { Notice, Portfolio } from "../shared/venue_types";
 import { say, sayRefusal } from "./messages";
 import { instrumentName, isLoggedIn, notices, portfolio, venue } from "./state";
-import { noticeWords } from "./words";
+import { noticeWords, plain } from "./words";
 
 /** The account: money, margin, whether it may open positions and why, disclosures, notices. */
 export function AccountPanel() {
@@ -40,7 +40,7 @@ function Money({ of }: { of: Portfolio }) {
         <dt>Balance</dt>
         <dd>{money(of.balance)}</dd>
         <dt>Unrealised profit</dt>
-        <dd class={of.session_upl > 0 ? "up" : of.session_upl < 0 ? "down" : ""}>{signed(of.session_upl, 2)}</dd>
+        <dd class={tone(of.session_upl)}>{signed(of.session_upl, 2)}</dd>
         <dt>Initial margin</dt>
         <dd>{money(of.initial_margin)}</dd>
         <dt>Maintenance margin</dt>
@@ -146,7 +146,7 @@ function Admission() {
           {now.rules.map((rule) => (
             <li key={rule.reason}>
               <span class={rule.met ? "up" : "warn"}>{rule.met ? "✓ no" : "! yes"}</span>{" "}
-              {rule.reason.replaceAll("_", " ").toLowerCase()} <span class="dim">{rule.detail}</span>
+              {plain(rule.reason)} <span class="dim">{rule.detail}</span>
             </li>
           ))}
         </ul>
