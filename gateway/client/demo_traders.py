@@ -155,12 +155,13 @@ class Arbitrageur:
 
 
 class Gambler:
-    """Bets at full leverage in every contract where it has no position, and takes what it has won.
+    """Bets at full leverage in every contract where it has not half a bet left, and takes what it has won.
 
-    A move of some tenths of a per cent against it is a liquidation; then it bets again.
+    A move of some tenths of a per cent against it is a liquidation, which closes a part; then it bets again. It takes
+    profits of that size too: a bet that has won more is far from a liquidation.
     """
 
-    def __init__(self, client: Client, seed: int, size_notional: float, take_profit: float = 0.01) -> None:
+    def __init__(self, client: Client, seed: int, size_notional: float, take_profit: float = 0.003) -> None:
         self.client = client
         self._random = random.Random(seed)
         self._size_notional = size_notional
@@ -173,9 +174,9 @@ class Gambler:
         position = held.get(market.name)
         if not market.index:
             return
-        if position is None:
+        amount = market.amount(self._size_notional / float(market.index))
+        if position is None or 2 * abs(position.size) < amount:
             side = self._random.choice(("buy", "sell"))
-            amount = market.amount(self._size_notional / float(market.index))
             await self.client.call(
                 f"private/{side}", instrument_name=market.name, amount=amount, type="market", label="bet"
             )

@@ -14,6 +14,8 @@ import numpy as np
 from engine import host
 from engine.codes import ExecInst, Mode, OrdType, Side, TimeInForce
 from engine.schema import COMMAND
+from engine.statements import position_slots
+from engine.units import MICROS, SUBTICKS
 from gateway import clock
 from gateway.clock import NS_PER_S
 from gateway.commands.demo_market import GAMBLERS, LISTINGS, MAKERS, PRICES, TAKERS
@@ -29,7 +31,6 @@ HOURS = 24
 STEP_SECONDS = 10
 WALK_STEPS = 20
 """A running demo takes two steps of its index a second."""
-SUBTICKS = 1000
 LEVELS, SPREAD, LEVEL_NOTIONAL = 3, 0.0003, 30_000
 """Quotes of a side, how far the first is from the middle, and what it is worth."""
 TRADES, TRADE_NOTIONAL = 2.0, 6_000
@@ -37,7 +38,7 @@ TRADES, TRADE_NOTIONAL = 2.0, 6_000
 PREMIUM = 0.0004
 """How far the middle of the book strays from the index: what funding is paid for."""
 BET_NOTIONAL, BETS = 150_000, 0.002
-"""What a gambler opens, at the most leverage that there is, and how often when it has no position."""
+"""What a gambler bets, at the most leverage that there is, and how often when not half a bet is left."""
 TAKE_PROFIT = 0.012
 Progress = Callable[[int, int], None]
 
@@ -55,7 +56,7 @@ class _Market:
 
     def lots(self, notional: float, ticks: float) -> int:
         """The lots that are worth so much in the settlement currency."""
-        return max(1, round(notional * 1e6 / (ticks * self.contract.micros_per_tick_lot)))
+        return max(1, round(notional * MICROS / (ticks * self.contract.micros_per_tick_lot)))
 
 
 class DayBefore:
@@ -64,15 +65,11 @@ class DayBefore:
     def __init__(self, config: Config, traders: dict[str, Trader], begin_ns: int, seed: int = 1) -> None:
         self._random = random.Random(seed)
         self._begin_ns = begin_ns
-        self._ids = 0
         self._registry = Registry(config.registry)
         self._signers = {name: self._signer(trader) for name, trader in traders.items()}
-        self._markets = [
-            _market(slot, record.name, seed) for slot, record in enumerate(self._registry.contracts())
-        ]
+        self._markets = [_market(slot, record.name, seed) for slot, record in enumerate(self._registry.contracts())]
         options = host.JournalOptions(host.Durability.NONE, segment_bytes=config.segment_bytes, keeps_tip=True)
         self._engine = host.Engine.create(config.journal, Mode.EXCHANGE, options=options)
-        self._state = self._engine.root[0]
 
     def _signer(self, trader: Trader) -> Signer:
         key = self._registry.key(trader.key.id)
@@ -129,7 +126,7 @@ class DayBefore:
         signer, held = self._signers[name], self._size(name, market)
         for maker in MAKERS:
             yield mass_cancel_row(self._signers[maker], market.contract.slot)
-        lean = held * market.contract.micros_per_tick_lot * ticks / 1e6 / 4e6 * 0.002
+        lean = held * market.contract.micros_per_tick_lot * ticks / MICROS / 4e6 * 0.002
         middle = ticks * (1 + market.premium - lean)
         for level in range(LEVELS):
             away = wide * (0.5 + level * 0.8 + self._random.random() * 0.3)
@@ -148,26 +145,25 @@ class DayBefore:
             yield self._at_market(self._signers[draw.choice(TAKERS)], market, side, lots)
 
     def _gamblers(self, market: _Market) -> Iterator[bytes]:
-        """Who has no position bets now and then at full leverage, and takes what it has won."""
+        """Who has not half a bet left bets now and then at full leverage, and takes what it has won."""
         ticks = market.walk.price / SUBTICKS
+        bet = market.lots(BET_NOTIONAL, ticks)
         for name in GAMBLERS:
             size, signer = self._size(name, market), self._signers[name]
-            if not size and self._random.random() < BETS:
+            if 2 * abs(size) < bet and self._random.random() < BETS:
                 side = Side.BUY if self._random.random() < 0.5 else Side.SELL
                 market.entries[name] = ticks
-                yield self._at_market(signer, market, side, market.lots(BET_NOTIONAL, ticks))
-            elif size and math.copysign(ticks / market.entries.get(name, ticks) - 1, size) > TAKE_PROFIT:
+                yield self._at_market(signer, market, side, bet)
+            elif size * (ticks / market.entries.get(name, ticks) - 1) > abs(size) * TAKE_PROFIT:
                 side = Side.SELL if size > 0 else Side.BUY
                 yield self._at_market(signer, market, side, abs(size), ExecInst.REDUCE_ONLY)
 
     def _size(self, name: str, market: _Market) -> int:
         """A trader's position in lots."""
-        slot = int(self._state["accounts"][self._signers[name].account_slot]["positions_head"])
-        while slot >= 0:
-            position = self._state["positions"][slot]
-            if position["contract_slot"] == market.contract.slot:
-                return int(position["size_lots"])
-            slot = int(position["next_slot"])
+        positions = self._engine.root[0]["positions"]
+        for slot in position_slots(self._engine.root, self._signers[name].account_slot):
+            if positions[slot]["contract_slot"] == market.contract.slot:
+                return int(positions[slot]["size_lots"])
         return 0
 
     def _limit(self, signer: Signer, market: _Market, side: int, lots: int, ticks: int) -> bytes:

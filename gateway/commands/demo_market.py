@@ -2,6 +2,7 @@
 
 from engine.codes import NIL, CommandKind, MarginMode, VenueParameter
 from engine.codes import ContractParameter as P
+from engine.units import MICROS
 from gateway import clock
 from gateway.config import Config
 from gateway.office.bootstrap import Trader, list_contracts, open_trader, set_up_venue
@@ -10,7 +11,6 @@ from gateway.registry.authentication import NewKey, new_hmac_key
 from gateway.registry.registry import Intent, KeyOrder, Registry
 from gateway.registry.vault import Vault
 
-MICROS = 1_000_000
 MILLION_MICROS = 1_000_000 * MICROS
 _HOUR_S = 3600
 _RULES: dict[P, int | list[int]] = {

@@ -24,6 +24,7 @@ from gateway.office.proposals import Change, Office
 from gateway.registry import authentication
 from gateway.registry.registry import Key, Registry, RegistryError
 from gateway.registry.vault import Vault
+from gateway.wire.type_errors import field_and_reason
 
 OFFICER_VARIABLE = "LIONROCK_OFFICER"
 
@@ -76,8 +77,8 @@ def submit(registry: Registry, args: argparse.Namespace, officer: Key, kind: str
     try:
         params = msgspec.convert({**fields, "reason": args.reason}, KINDS[kind].params)
     except msgspec.ValidationError as error:
-        text, _, place = str(error).partition(" - at `$.")
-        raise RegistryError(f"{place_of(place.rstrip('`')) or 'arguments'}: {text.replace('`', '')}") from None
+        field, reason = field_and_reason(str(error), KINDS[kind].params)
+        raise RegistryError(f"{place_of(field) or 'arguments'}: {reason}") from None
     return Office(registry).submit(kind, params, officer, clock.wall_ns())
 
 

@@ -21,11 +21,15 @@ function filesIn(name: string): string[] {
     .sort();
 }
 
-/** Write which sources a build was made from, and what it made: lines that `sha256sum --check` reads. */
+/**
+ * Write which sources a build was made from, and what it made: lines that `sha256sum --check` reads. Only after a build:
+ * a run of the tests would vouch for files that were built from other sources.
+ */
 function noteSources(): Plugin {
   return {
     name: "note-sources",
-    closeBundle() {
+    apply: "build",
+    writeBundle() {
       const sources = [...sourceFiles, ...filesIn("src").filter((path) => !path.endsWith(".test.ts"))].sort();
       const built = filesIn("built").filter((path) => !path.endsWith("SOURCES.sha256"));
       const lines = [...sources, ...built].map((path) => {

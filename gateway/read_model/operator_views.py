@@ -12,12 +12,12 @@ import numpy as np
 from engine import statements
 from engine.code_values import FLAG_FORCED
 from engine.codes import NIL
+from engine.schema import LADDERS_PER_CONTRACT
 from engine.units import PPB
 from gateway.read_model.history import History
 from gateway.read_model.history_views import HISTORY_ROW_BYTES, closed_by_force, user_trade_view
 from gateway.wire.views import ForcedTradeView, RiskView, Span
 
-LADDERS_OF_CONTRACT = 8
 MOST_RATIO_PPB = 1000 * PPB
 """A ratio is told up to this: a pool without equity has no ratio."""
 
@@ -64,7 +64,7 @@ class OperatorViews:
         if not contracts:
             return int(self._state["orders_live"])
         levels = self._state["levels"][: int(self._state["levels_used"])]
-        is_theirs = np.isin(levels["ladder_slot"] // LADDERS_OF_CONTRACT, list(contracts))
+        is_theirs = np.isin(levels["ladder_slot"] // LADDERS_PER_CONTRACT, list(contracts))
         return int(levels["orders"][is_theirs & (levels["orders"] > 0)].sum())
 
 

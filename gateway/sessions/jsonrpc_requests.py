@@ -16,6 +16,7 @@ from msgspec import Raw
 from gateway.sessions.method_table import METHODS, REQUESTS
 from gateway.wire.errors import ErrorCode, Refusal
 from gateway.wire.jsonrpc_answers import RequestId, encode
+from gateway.wire.type_errors import field_and_reason, one_line
 
 _UNION: Any = reduce(or_, REQUESTS.values())
 _DECODER = msgspec.json.Decoder(_UNION)
@@ -25,8 +26,6 @@ MAX_NESTING = 500
 _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _STEP = np.zeros(256, np.int64)
 _STEP[list(b"[{")], _STEP[list(b"]}")] = 1, -1
-_PATH = re.compile(r"(?P<text>.*?)(?: - at `\$(?P<path>[^`]*)`)?", re.DOTALL)
-_FIELD = re.compile(r"Object (?P<what>missing required|contains unknown) field `(?P<field>[^`]*)`")
 
 
 class _Envelope(msgspec.Struct):
@@ -134,11 +133,11 @@ def _explain(data: bytes, error: Exception) -> Malformed:
     try:
         envelope = _ENVELOPE.decode(data)
     except msgspec.ValidationError as second:
-        return Malformed(None, Refusal(ErrorCode.INVALID_REQUEST, _one_line(str(second))))
+        return Malformed(None, Refusal(ErrorCode.INVALID_REQUEST, one_line(str(second))))
     except UnicodeDecodeError:
         return Malformed(None, Refusal(ErrorCode.PARSE_ERROR, "the message is not UTF-8"))
     except msgspec.DecodeError as second:
-        return Malformed(None, Refusal(ErrorCode.PARSE_ERROR, _one_line(str(second))))
+        return Malformed(None, Refusal(ErrorCode.PARSE_ERROR, one_line(str(second))))
     refusal = _refusal(envelope, error)
     if refusal.code == ErrorCode.INVALID_PARAMS:
         return Malformed(envelope.id, refusal, bytes(envelope.method)[1:-1].decode())
@@ -150,7 +149,7 @@ def _refusal(envelope: _Envelope, error: Exception) -> Refusal:
         return Refusal(ErrorCode.PARSE_ERROR, "the message is not UTF-8")
     if not isinstance(error, msgspec.ValidationError):
         # From 0.23 msgspec tells so of a text that is not UTF-8; the envelope does not look into it.
-        return Refusal(ErrorCode.PARSE_ERROR, _one_line(str(error)))
+        return Refusal(ErrorCode.PARSE_ERROR, one_line(str(error)))
     if bytes(envelope.jsonrpc) != b'"2.0"':
         return Refusal(ErrorCode.INVALID_REQUEST, 'jsonrpc must be "2.0"', "jsonrpc")
     method = bytes(envelope.method)
@@ -159,20 +158,5 @@ def _refusal(envelope: _Envelope, error: Exception) -> Refusal:
     name = method[1:-1].decode("ascii", "replace")
     if name not in METHODS:
         return Refusal(ErrorCode.METHOD_NOT_FOUND, f"{name[:60]} is not a method of this venue", "method")
-    return _param_refusal(str(error))
-
-
-def _param_refusal(message: str) -> Refusal:
-    """The field at fault and one line about it, out of the decoder's message."""
-    match = _PATH.fullmatch(message)
-    text, path = (match["text"], match["path"] or "") if match else (message, "")
-    param = path.removeprefix(".params").strip(".")
-    found = _FIELD.match(text)
-    if found:
-        reason = "it is missing" if found["what"].startswith("missing") else "unknown parameter; check its spelling"
-        return Refusal(ErrorCode.INVALID_PARAMS, reason, ".".join(filter(None, (param, found["field"]))))
-    return Refusal(ErrorCode.INVALID_PARAMS, _one_line(text), param or "params")
-
-
-def _one_line(text: str) -> str:
-    return text.replace("`", "").replace("\n", " ")[:200]
+    field, reason = field_and_reason(str(error), METHODS[name].params, ".params")
+    return Refusal(ErrorCode.INVALID_PARAMS, reason, field or "params")

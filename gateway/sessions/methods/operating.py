@@ -22,6 +22,7 @@ from engine.codes import (
     VenueParameter,
 )
 from gateway.affiliates.governance import governance
+from gateway.clock import NS_PER_S
 from gateway.office.changes import KINDS, Plan
 from gateway.office.client_list import client_rows
 from gateway.office.parameter_list import parameter_rows
@@ -39,11 +40,11 @@ from gateway.wire.decimals import decimal_text, micros_text, ppb_text
 from gateway.wire.errors import ErrorCode, Refusal, bad_param
 from gateway.wire.jsonrpc_answers import encode
 from gateway.wire.log_lines import event
+from gateway.wire.type_errors import field_and_reason
 from gateway.wire.views import ForcedTradeView, RiskView, Span
 
 _LOG = logging.getLogger("lionrock.office")
 _PREFIX = "venue/admin/"
-_NS_PER_S = 1_000_000_000
 
 
 def operation_of(call: Call) -> Operation:
@@ -66,7 +67,8 @@ def preview_change(session: SessionState, params: m.PreviewChange, call: Call) -
     try:
         typed = kind.of(params.params)
     except msgspec.ValidationError as error:
-        raise bad_param("params", str(error)) from None
+        field, reason = field_and_reason(str(error), kind.params)
+        raise bad_param(".".join(filter(None, ("params", field))), reason) from None
     with refusable():
         if not is_sealed(getattr(typed, "identity", None) or ""):  # a proposal that is looked at has it sealed
             typed = sealed_params(typed, call)
@@ -132,8 +134,8 @@ def _session_row(call: Call, one: OpenSession) -> dict[str, Any]:
         "scopes": sorted(key.scopes) if key is not None else [],
         "is_binary": state.binary,
         "channels": len(state.channels),
-        "open_s": max(steady_ns - state.opened_ns, 0) // _NS_PER_S,
-        "idle_s": max(steady_ns - state.received_ns, 0) // _NS_PER_S,
+        "open_s": max(steady_ns - state.opened_ns, 0) // NS_PER_S,
+        "idle_s": max(steady_ns - state.received_ns, 0) // NS_PER_S,
         "is_slow": one.is_slow,
         "unsent_bytes": one.unsent_bytes,
         "is_own": state is call.session,

@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from engine import host
-from engine.codes import EventKind
+from engine.codes import CommandKind, EventKind, ExecInst, Side
 from gateway import clock
 from gateway.client import Client
 from gateway.commands import demo_market
@@ -154,3 +155,18 @@ def test_the_hours_before_are_a_sound_log_with_liquidations_and_funding(tmp_path
     assert 0 <= clock.wall_ns() - int(state["now_ns"]) < LONGEST_WAIT * clock.NS_PER_S
     contracts = state["contracts"][: len(demo_market.LISTINGS)]
     assert contracts["open_interest_lots"].all() and contracts["mark_subticks"].all()
+
+
+def test_gamblers_take_what_they_have_won_long_and_short(tmp_path: Path) -> None:
+    config = Config(data=str(tmp_path), durability="none", testnet=True)
+    begin_ns = demo_market.began_before(6)
+    traders = demo_market.set_up(config, begin_ns)
+    DayBefore(config, traders, begin_ns).write(lambda done, total: None)
+    sides: Counter[int] = Counter()
+
+    def note(commands: Any, events: Any) -> None:
+        taken = (commands["kind"] == CommandKind.NEW) & (commands["flags"] & ExecInst.REDUCE_ONLY != 0)
+        sides.update(commands["side"][taken].tolist())
+
+    host.Engine.read(config.journal, sink=note)
+    assert sides[Side.SELL] and sides[Side.BUY], sides

@@ -2,6 +2,7 @@ import { Dialog } from "../shared/dialog";
 import { shown } from "../shared/numbers";
 import type { Venue } from "../shared/venue";
 import { useAsked } from "./asked";
+import { Fault } from "./fault";
 import { words } from "./words";
 
 interface Explained {
@@ -17,7 +18,7 @@ export function AccountDialog({ venue, account, onClose }: { venue: Venue; accou
   const found = asked.data.value;
   return (
     <Dialog title={`Account ${account}`} onClose={onClose}>
-      {asked.error.value !== "" && <p class="banner" role="alert">{asked.error}</p>}
+      <Fault text={asked.error.value} />
       {found !== null && (
         <>
           <p>Client: <b>{found.client}</b></p>

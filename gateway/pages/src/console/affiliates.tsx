@@ -30,16 +30,16 @@ export function Affiliates({ venue }: { venue: Venue }) {
       <Table name="Affiliated makers" rows={rows} error={asked.error.value} empty="No client is a group company."
         keyOf={({ account, approval }) => `${account} ${approval?.instrument_name ?? ""}`}
         columns={[
-          { title: "Client", of: ({ client }) => client },
-          { title: "Account", of: ({ account }) => account },
-          { title: "Approved for", of: ({ approval }) => approval?.instrument_name ?? <span class="warn">nothing</span>, file: ({ approval }) => approval?.instrument_name },
-          { title: "From", of: ({ approval }) => approval?.valid_from ?? "–" },
-          { title: "Through", of: ({ approval }) => approval?.valid_through ?? "–" },
-          { title: "Answers for conflicts", of: ({ approval }) => approval?.responsible_officer ?? "–" },
-          { title: "Information barriers, SHA-256", of: ({ approval }) => <span class="wraps">{approval?.information_barriers_hash ?? "–"}</span>, file: ({ approval }) => approval?.information_barriers_hash },
+          { head: "Client", cell: ({ client }) => client },
+          { head: "Account", cell: ({ account }) => account },
+          { head: "Approved for", cell: ({ approval }) => approval?.instrument_name ?? <span class="warn">nothing</span>, file: ({ approval }) => approval?.instrument_name },
+          { head: "From", cell: ({ approval }) => approval?.valid_from ?? "–" },
+          { head: "Through", cell: ({ approval }) => approval?.valid_through ?? "–" },
+          { head: "Answers for conflicts", cell: ({ approval }) => approval?.responsible_officer ?? "–" },
+          { head: "Information barriers, SHA-256", wide: ({ approval }) => approval?.information_barriers_hash },
           {
-            title: "",
-            of: ({ client }) => isCompliance.value && (
+            head: "",
+            cell: ({ client }) => isCompliance.value && (
               <button type="button" class="button small down-button" aria-label={`Suspend ${client}`} onClick={() => askFor("suspend_affiliate", { client })}>
                 Suspend…
               </button>

@@ -15,7 +15,7 @@ export function AlertChart({ venue, alert }: { venue: Venue; alert: AlertEvidenc
   const place = useRef<HTMLDivElement>(null);
   const scheme = theme.value;
   useEffect(() => {
-    const lives = livesOf(alert.orders, Date.now());
+    const lives = livesOf(alert.orders, venue.nowMs);
     const range = rangeOf(lives, alert.timestamp / 1000);
     let chart: uPlot | undefined;
     let isOver = false;

@@ -11,6 +11,7 @@ import { Calendar } from "./calendar";
 import { ChangeDialog } from "./change_dialog";
 import { Changes } from "./changes";
 import { Clients } from "./clients";
+import { Fault } from "./fault";
 import { Funding } from "./funding";
 import { Markets } from "./markets";
 import { Overview } from "./overview";
@@ -52,7 +53,7 @@ export function App({ venue }: { venue: Venue }) {
   return (
     <div class="console">
       <Head venue={venue} />
-      {unreachable.value !== "" && <p class="banner" role="alert">{unreachable}</p>}
+      <Fault text={unreachable.value} />
       {venue.connection.value === "lost" && <p class="banner" role="alert">The connection is lost; connecting again…</p>}
       {officer.value === null ? <SignIn venue={venue} /> : (
         <div class="columns">

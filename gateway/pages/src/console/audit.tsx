@@ -1,13 +1,14 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { shown } from "../shared/numbers";
+import { save } from "../shared/csv";
 import { Time } from "../shared/time";
 import type { Order } from "../shared/venue_types";
 import type { Venue } from "../shared/venue";
 import { Disconnected } from "../shared/venue_error";
 import { AccountDialog } from "./account_dialog";
 import { useAsked } from "./asked";
-import { save } from "./csv";
+import { Fault } from "./fault";
+import { ORDER_COLUMNS } from "./order_columns";
 import { Table } from "./table";
 import { words } from "./words";
 
@@ -69,7 +70,7 @@ export function Audit({ venue }: { venue: Venue }) {
           </label>
           <label class="field narrow">
             <span>Number</span>
-            <input class="input" required inputMode="numeric" pattern="[0-9]{1,18}" value={number.value} onInput={(event) => (number.value = event.currentTarget.value)} />
+            <input class="input" required inputMode="numeric" pattern="[0-9]{1,19}" value={number.value} onInput={(event) => (number.value = event.currentTarget.value)} />
           </label>
           <button type="submit" class="button">Explain</button>
         </form>
@@ -97,17 +98,14 @@ function Orders({ venue, account, onExplain }: { venue: Venue; account: string; 
     <>
       <Table name={`Orders of ${account}`} rows={asked.data.value} error={asked.error.value} empty="It has none." keyOf={({ order_id }) => order_id}
         columns={[
-          { title: "Order", of: ({ order_id }) => order_id },
-          { title: "Contract", of: (row) => row.instrument_name },
-          { title: "Side", of: ({ direction }) => <span class={direction === "buy" ? "up" : "down"}>{direction}</span>, file: ({ direction }) => direction },
-          { title: "Type", of: ({ order_type }) => words(order_type) },
-          { title: "Price", isNumber: true, of: ({ price }) => (typeof price === "number" ? shown(price, 2) : words(price)), file: ({ price }) => price },
-          { title: "Amount", isNumber: true, of: ({ amount }) => shown(amount, 4), file: ({ amount }) => amount },
-          { title: "Filled", isNumber: true, of: (row) => shown(row.filled_amount, 4), file: (row) => row.filled_amount },
-          { title: "State", of: ({ order_state, cancel_reason }) => words(cancel_reason ?? order_state) },
-          { title: "Label", of: ({ label }) => <span class="wraps">{label}</span>, file: ({ label }) => label },
-          { title: "Placed", of: (row) => <Time ms={row.creation_timestamp} withDate />, file: (row) => new Date(row.creation_timestamp).toISOString() },
-          { title: "", of: ({ order_id }) => <button type="button" class="button small" aria-label={`Explain order ${order_id}`} onClick={() => onExplain(order_id)}>Explain</button> },
+          { head: "Order", cell: ({ order_id }) => order_id },
+          { head: "Contract", cell: (row) => row.instrument_name },
+          { head: "Type", cell: ({ order_type }) => words(order_type) },
+          ...ORDER_COLUMNS,
+          { head: "State", cell: ({ order_state, cancel_reason }) => words(cancel_reason ?? order_state) },
+          { head: "Label", wide: ({ label }) => label },
+          { head: "Placed", time: (row) => row.creation_timestamp },
+          { head: "", cell: ({ order_id }) => <button type="button" class="button small" aria-label={`Explain order ${order_id}`} onClick={() => onExplain(order_id)}>Explain</button> },
         ]} />
       <span class="actions">
         {offset.value > 0 && <button type="button" class="button" onClick={() => (offset.value -= 100)}>Later ones</button>}
@@ -126,7 +124,7 @@ function OneStory({ venue, asked }: { venue: Venue; asked: Asked }) {
     let isOver = false;
     const ask = async () => {
       try {
-        const answer = await venue.call<Story>("venue/admin/explain_order", { by: asked.by, number: Number(asked.number) });
+        const answer = await venue.call<Story>("venue/admin/explain_order", { by: asked.by, number: asked.number });
         if (isOver) return;
         story.value = answer;
         if (answer.state === "running" || answer.state === "waiting") timer = setTimeout(ask, AGAIN_MS);
@@ -153,7 +151,7 @@ function OneStory({ venue, asked }: { venue: Venue; asked: Asked }) {
           Save as JSON
         </button>
       </div>
-      {fault.value !== "" && <p class="banner" role="alert">{fault}</p>}
+      <Fault text={fault.value} />
       {found?.state === "failed" && <p class="banner" role="alert">{found.problem}</p>}
       {(found?.state === "running" || found?.state === "waiting") && (
         <p role="status">{found.state === "waiting" ? "Another one is being read; it is next." : "Reading the journal…"}</p>

@@ -27,13 +27,13 @@ export function Calendar({ venue }: { venue: Venue }) {
       <Table name="Last days" rows={rows} error={asked.error.value} empty="Nothing lapses in this time."
         keyOf={({ client, topic, valid_through }) => `${client} ${topic} ${valid_through}`}
         columns={[
-          { title: "Last day", of: (row) => row.valid_through },
+          { head: "Last day", cell: (row) => row.valid_through },
           {
-            title: "Days left", isNumber: true, file: (row) => row.days_left,
-            of: (row) => <span class={urgency(row.days_left)}>{row.days_left < 0 ? `■ lapsed ${-row.days_left} days ago` : row.days_left}</span>,
+            head: "Days left", isNumber: true, file: (row) => row.days_left,
+            cell: (row) => <span class={urgency(row.days_left)}>{row.days_left < 0 ? `■ lapsed ${-row.days_left} days ago` : row.days_left}</span>,
           },
-          { title: "Of", of: ({ client }) => client },
-          { title: "What", of: ({ topic }) => words(topic) },
+          { head: "Of", cell: ({ client }) => client },
+          { head: "What", cell: ({ topic }) => words(topic) },
         ]} />
     </>
   );

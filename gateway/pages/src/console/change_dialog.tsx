@@ -1,10 +1,12 @@
 import { signal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { Dialog } from "../shared/dialog";
+import { useOnce } from "../shared/once";
 import type { Venue } from "../shared/venue";
 import { Disconnected } from "../shared/venue_error";
 import { ChangeForm } from "./change_form";
 import type { Change, ChangePreview, ClientSummary, Parameter } from "./console_types";
+import { Fault } from "./fault";
 import { kinds, paramsOf, type Kind, type Written } from "./schema";
 import { changed, figures } from "./state";
 import { words, withUnit } from "./words";
@@ -38,30 +40,19 @@ function Steps({ venue, open, onClose }: { venue: Venue; open: Wanted; onClose()
   const written = useSignal<Record<string, Written>>(open.given);
   const preview = useSignal<ChangePreview | null>(null);
   const outcome = useSignal<Change | null>(null);
-  const fault = useSignal("");
-  const isBusy = useSignal(false);
+  const { once, isBusy, fault } = useOnce();
   const known = useKnown(venue, written.value);
   useEffect(() => {
-    kinds()
-      .then((all) => (kind.value = all.get(open.kind) ?? null))
-      .catch(() => (fault.value = "the protocol's document could not be read; try again"));
+    void once(async () => {
+      const all = await kinds().catch(() => {
+        throw new Error("the protocol's document could not be read; try again");
+      });
+      kind.value = all.get(open.kind) ?? null;
+    });
   }, []);
   const own = kind.value;
   if (own === null) return <p>{fault.value || "…"}</p>;
   const params = () => paramsOf(own.params, written.value);
-  /** One request for one press, however often the button is pressed. */
-  const once = async (step: () => Promise<void>) => {
-    if (isBusy.value) return;
-    isBusy.value = true;
-    fault.value = "";
-    try {
-      await step();
-    } catch (error) {
-      fault.value = (error as Error).message;
-    } finally {
-      isBusy.value = false;
-    }
-  };
   const look = () =>
     once(async () => {
       preview.value = await venue.call<ChangePreview>("venue/admin/preview_change", { change: open.kind, params: params() });
@@ -73,13 +64,12 @@ function Steps({ venue, open, onClose }: { venue: Venue; open: Wanted; onClose()
       });
       changed.value += 1;
     });
-  const alert = fault.value !== "" && <p class="banner" role="alert">{fault}</p>;
   if (outcome.value !== null) return <Outcome change={outcome.value} onClose={onClose} />;
   if (preview.value !== null) {
     return (
       <>
         <Preview preview={preview.value} />
-        {alert}
+        <Fault text={fault.value} />
         <div class="dialog-actions">
           <button type="button" class="button" onClick={() => (preview.value = null)}>Back</button>
           <button type="button" class="button primary" disabled={isBusy.value} onClick={submit}>
@@ -100,7 +90,7 @@ function Steps({ venue, open, onClose }: { venue: Venue; open: Wanted; onClose()
       <p>{own.summary}</p>
       <ChangeForm params={own.params} written={written.value} fixed={new Set(Object.keys(open.given))} known={known}
         onWrite={(name, value) => (written.value = { ...written.value, [name]: value })} />
-      {alert}
+      <Fault text={fault.value} />
       <div class="dialog-actions">
         <button type="button" class="button" onClick={onClose}>Cancel</button>
         <button type="submit" class="button primary" disabled={isBusy.value}>See what it does</button>

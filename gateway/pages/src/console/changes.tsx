@@ -1,10 +1,12 @@
 import { useSignal } from "@preact/signals";
 import { Dialog } from "../shared/dialog";
+import { useOnce } from "../shared/once";
 import { Time } from "../shared/time";
 import type { Venue } from "../shared/venue";
 import { useAsked } from "./asked";
 import { askFor, Preview } from "./change_dialog";
 import type { Change, ChangePreview } from "./console_types";
+import { Fault } from "./fault";
 import { changed, officer } from "./state";
 import { Table } from "./table";
 import { told, words } from "./words";
@@ -30,17 +32,17 @@ export function Changes({ venue }: { venue: Venue }) {
       <Table name="Changes" rows={asked.data.value} error={asked.error.value} keyOf={({ number }) => number}
         empty={state.value === "proposed" ? "No proposal waits." : "There is none."}
         columns={[
-          { title: "Number", isNumber: true, of: ({ number }) => number },
-          { title: "Change", of: ({ change }) => words(change) },
-          { title: "Of", of: ({ params }) => <span class="wraps">{told(params)}</span>, file: ({ params }) => told(params) },
-          { title: "Reason", of: ({ reason }) => <span class="wraps">{reason}</span>, file: ({ reason }) => reason },
-          { title: "By", of: ({ actor_name }) => actor_name },
-          { title: "Asked", of: ({ created }) => <Time ms={created} withDate />, file: ({ created }) => new Date(created).toISOString() },
-          { title: "State", of: (row) => stateOf(row) },
-          { title: "Second person", of: ({ approver_name }) => approver_name ?? "–" },
+          { head: "Number", isNumber: true, cell: ({ number }) => number },
+          { head: "Change", cell: ({ change }) => words(change) },
+          { head: "Of", wide: ({ params }) => told(params) },
+          { head: "Reason", wide: ({ reason }) => reason },
+          { head: "By", cell: ({ actor_name }) => actor_name },
+          { head: "Asked", time: ({ created }) => created },
+          { head: "State", cell: (row) => stateOf(row) },
+          { head: "Second person", cell: ({ approver_name }) => approver_name ?? "–" },
           {
-            title: "",
-            of: ({ number, state: own }) => (
+            head: "",
+            cell: ({ number, state: own }) => (
               <button type="button" class="button small" aria-label={`${own === "proposed" ? "Decide" : "Show"} change ${number}`}
                 onClick={() => (open.value = number)}>
                 {own === "proposed" ? "Decide…" : "Show…"}
@@ -84,7 +86,7 @@ function OneChange({ venue, number, onClose }: { venue: Venue; number: number; o
   const change = asked.data.value;
   return (
     <Dialog title={`Change ${number}`} onClose={onClose}>
-      {asked.error.value !== "" && <p class="banner" role="alert">{asked.error}</p>}
+      <Fault text={asked.error.value} />
       {change === null ? <p>…</p> : (
         <>
           <p><b>{words(change.change)}</b>, asked by {change.actor_name} at <Time ms={change.created} withDate /></p>
@@ -111,22 +113,15 @@ function OneChange({ venue, number, onClose }: { venue: Venue; number: number; o
 
 function Decision({ venue, change, onClose }: { venue: Venue; change: Change; onClose(): void }) {
   const note = useSignal("");
-  const fault = useSignal("");
-  const isBusy = useSignal(false);
+  const { once, isBusy, fault } = useOnce();
   const isOwn = change.actor_name === officer.value?.person;
   const preview = useAsked<ChangePreview>(venue, "venue/admin/preview_change", { change: change.change, params: change.params });
-  const decide = async (how: "approve" | "reject") => {
-    if (isBusy.value) return;
-    isBusy.value = true;
-    try {
+  const decide = (how: "approve" | "reject") =>
+    once(async () => {
       await venue.call(`venue/admin/${how}`, { number: change.number, note: note.value });
       changed.value += 1;
       onClose();
-    } catch (error) {
-      fault.value = (error as Error).message;
-      isBusy.value = false;
-    }
-  };
+    });
   return (
     <>
       {preview.data.value !== null && <Preview preview={preview.data.value} />}
@@ -136,7 +131,7 @@ function Decision({ venue, change, onClose }: { venue: Venue; change: Change; on
         <span>Note (optional)</span>
         <textarea class="input" rows={2} maxLength={500} value={note.value} onInput={(event) => (note.value = event.currentTarget.value)} />
       </label>
-      {fault.value !== "" && <p class="banner" role="alert">{fault}</p>}
+      <Fault text={fault.value} />
       <div class="dialog-actions">
         <button type="button" class="button" disabled={isBusy.value} onClick={() => decide("reject")}>Reject</button>
         <button type="button" class="button primary" disabled={isBusy.value || isOwn} onClick={() => decide("approve")}>Approve</button>

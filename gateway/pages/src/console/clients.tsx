@@ -1,10 +1,10 @@
 import { useSignal } from "@preact/signals";
 import { Dialog } from "../shared/dialog";
-import { Time } from "../shared/time";
 import type { Venue } from "../shared/venue";
 import { useAsked } from "./asked";
 import { askFor } from "./change_dialog";
 import type { ClientRecord, ClientSummary } from "./console_types";
+import { Fault } from "./fault";
 import type { Written } from "./schema";
 import { isAdmin, isCompliance } from "./state";
 import { Table } from "./table";
@@ -35,25 +35,25 @@ export function Clients({ venue }: { venue: Venue }) {
       </div>
       <Table name="Clients" rows={rows} error={asked.error.value} empty="There is none." keyOf={({ client }) => client}
         columns={[
-          { title: "Client", of: ({ client }) => <span class="wraps">{client}</span>, file: ({ client }) => client },
-          { title: "Class", of: (row) => words(row.investor_class) },
+          { head: "Client", wide: ({ client }) => client },
+          { head: "Class", cell: (row) => words(row.investor_class) },
           {
-            title: "Standing", file: ({ is_frozen, is_killed }) => (is_frozen ? "frozen" : is_killed ? "kill switch" : ""),
-            of: ({ is_frozen, is_killed }) => is_frozen ? <span class="down">■ frozen</span> : is_killed ? <span class="down">■ kill switch</span> : "–",
+            head: "Standing", file: ({ is_frozen, is_killed }) => (is_frozen ? "frozen" : is_killed ? "kill switch" : ""),
+            cell: ({ is_frozen, is_killed }) => is_frozen ? <span class="down">■ frozen</span> : is_killed ? <span class="down">■ kill switch</span> : "–",
           },
           {
-            title: "Accounts", file: ({ accounts }) => accounts.map(({ account }) => account).join(" "),
-            of: ({ accounts }) => accounts.map(({ account, restriction }) => <div>{account}{restriction !== "none" && <span class="warn"> {words(restriction)}</span>}</div>),
+            head: "Accounts", file: ({ accounts }) => accounts.map(({ account }) => account).join(" "),
+            cell: ({ accounts }) => accounts.map(({ account, restriction }) => <div>{account}{restriction !== "none" && <span class="warn"> {words(restriction)}</span>}</div>),
           },
           {
-            title: "Lacks", file: ({ missing }) => missing.join(" "),
-            of: ({ missing }) => <span class="wraps">{missing.length === 0 ? <span class="up">✓ nothing</span> : missing.map(words).join(", ")}</span>,
+            head: "Lacks", file: ({ missing }) => missing.join(" "),
+            cell: ({ missing }) => <span class="wraps">{missing.length === 0 ? <span class="up">✓ nothing</span> : missing.map(words).join(", ")}</span>,
           },
           {
-            title: "Lapses first", file: ({ lapses_first, valid_through }) => `${lapses_first ?? ""} ${valid_through ?? ""}`.trim(),
-            of: (row) => row.lapses_first === null ? "–" : <span class={urgency(row.days_left ?? 0)}>{words(row.lapses_first)}, {row.valid_through} ({row.days_left} days)</span>,
+            head: "Lapses first", file: ({ lapses_first, valid_through }) => `${lapses_first ?? ""} ${valid_through ?? ""}`.trim(),
+            cell: (row) => row.lapses_first === null ? "–" : <span class={urgency(row.days_left ?? 0)}>{words(row.lapses_first)}, {row.valid_through} ({row.days_left} days)</span>,
           },
-          { title: "", of: ({ client }) => <button type="button" class="button small" aria-label={`Open ${client}`} onClick={() => (open.value = client)}>Open…</button> },
+          { head: "", cell: ({ client }) => <button type="button" class="button small" aria-label={`Open ${client}`} onClick={() => (open.value = client)}>Open…</button> },
         ]} />
       {open.value !== "" && <OneClient key={open.value} venue={venue} client={open.value} onClose={() => (open.value = "")} />}
     </>
@@ -95,7 +95,7 @@ function OneClient({ venue, client, onClose }: { venue: Venue; client: string; o
   };
   return (
     <Dialog title={`Client ${client}`} onClose={onClose}>
-      {asked.error.value !== "" && <p class="banner" role="alert">{asked.error}</p>}
+      <Fault text={asked.error.value} />
       {record !== null && (
         <>
           <Steps record={record} ask={ask} />
@@ -120,12 +120,12 @@ function OneClient({ venue, client, onClose }: { venue: Venue; client: string; o
           )}
           <Table name={`Records of ${client}`} rows={record.records} empty="Nothing was recorded." keyOf={({ number }) => number}
             columns={[
-              { title: "Recorded", of: ({ recorded }) => <Time ms={recorded} withDate />, file: ({ recorded }) => new Date(recorded).toISOString() },
-              { title: "Topic", of: ({ topic }) => words(topic) },
-              { title: "Through", of: ({ valid_through }) => valid_through ?? "–" },
-              { title: "Change", isNumber: true, of: ({ change, refused }) => <>{change}{refused && <span class="down"> {refused}</span>}</>, file: ({ change }) => change },
-              { title: "Details", of: ({ details }) => <span class="wraps">{told(details)}</span>, file: ({ details }) => details },
-              { title: "SHA-256", of: ({ document_hash }) => <span class="wraps">{document_hash ?? "–"}</span>, file: ({ document_hash }) => document_hash },
+              { head: "Recorded", time: ({ recorded }) => recorded },
+              { head: "Topic", cell: ({ topic }) => words(topic) },
+              { head: "Through", cell: ({ valid_through }) => valid_through ?? "–" },
+              { head: "Change", isNumber: true, cell: ({ change, refused }) => <>{change}{refused && <span class="down"> {refused}</span>}</>, file: ({ change }) => change },
+              { head: "Details", cell: ({ details }) => <span class="wraps">{told(details)}</span>, file: ({ details }) => details },
+              { head: "SHA-256", wide: ({ document_hash }) => document_hash },
             ]} />
         </>
       )}

@@ -1,6 +1,5 @@
 import { useSignal } from "@preact/signals";
-import { percent, shown } from "../shared/numbers";
-import { Time } from "../shared/time";
+import { money, percent } from "../shared/numbers";
 import type { Venue } from "../shared/venue";
 import { useAsked } from "./asked";
 import { figures } from "./state";
@@ -35,7 +34,7 @@ export function Funding({ venue }: { venue: Venue }) {
 }
 
 function Rates({ venue, name }: { venue: Venue; name: string }) {
-  const until = useSignal(Date.now() + 60_000);
+  const until = useSignal(venue.nowMs + 60_000);
   const asked = useAsked<Rate[]>(venue, "public/get_funding_rate_history", {
     instrument_name: name, start_timestamp: until.value - MONTH_MS, end_timestamp: until.value,
   });
@@ -43,10 +42,10 @@ function Rates({ venue, name }: { venue: Venue; name: string }) {
     <Table name={`Funding of ${name}`} rows={asked.data.value?.toReversed() ?? null} error={asked.error.value}
       empty="No interval was settled yet." keyOf={({ timestamp }) => timestamp}
       columns={[
-        { title: "Settled", of: ({ timestamp }) => <Time ms={timestamp} withDate />, file: ({ timestamp }) => new Date(timestamp).toISOString() },
-        { title: "Rate for 8 h", isNumber: true, of: (row) => percent(row.interest_8h, 4), file: (row) => row.interest_8h },
-        { title: "Rate for 1 h", isNumber: true, of: (row) => percent(row.interest_1h, 4), file: (row) => row.interest_1h },
-        { title: "Index", isNumber: true, of: (row) => shown(row.index_price, 2), file: (row) => row.index_price },
+        { head: "Settled", time: ({ timestamp }) => timestamp },
+        { head: "Rate for 8 h", number: (row) => row.interest_8h, say: (value) => percent(value, 4) },
+        { head: "Rate for 1 h", number: (row) => row.interest_1h, say: (value) => percent(value, 4) },
+        { head: "Index", number: (row) => row.index_price, say: money },
       ]} />
   );
 }

@@ -1,5 +1,5 @@
 import { useSignal } from "@preact/signals";
-import { percent, shown } from "../shared/numbers";
+import { money, percent } from "../shared/numbers";
 import type { Venue } from "../shared/venue";
 import { useAsked } from "./asked";
 import { askFor } from "./change_dialog";
@@ -30,13 +30,13 @@ export function Markets({ venue }: { venue: Venue }) {
       <Table name="Contracts" rows={now === null ? null : marketsOf(now)} empty="No contract is listed."
         keyOf={({ name }) => name}
         columns={[
-          { title: "Contract", of: ({ name }) => name },
-          { title: "State", of: ({ state }) => <State name={state} />, file: ({ state }) => state },
-          { title: "Mark", isNumber: true, of: ({ mark }) => shown(mark, 2), file: ({ mark }) => mark },
-          { title: "Index", isNumber: true, of: ({ index }) => shown(index, 2), file: ({ index }) => index },
-          { title: "Open interest", isNumber: true, of: ({ interest }) => shown(interest, 4), file: ({ interest }) => interest },
-          { title: "Last funding", isNumber: true, of: ({ funding }) => percent(funding, 4), file: ({ funding }) => funding },
-          { title: "", of: (market) => <Switches market={market} /> },
+          { head: "Contract", cell: ({ name }) => name },
+          { head: "State", cell: ({ state }) => <State name={state} />, file: ({ state }) => state },
+          { head: "Mark", number: ({ mark }) => mark, say: money },
+          { head: "Index", number: ({ index }) => index, say: money },
+          { head: "Open interest", number: ({ interest }) => interest, say: 4 },
+          { head: "Last funding", number: ({ funding }) => funding, say: (value) => percent(value, 4) },
+          { head: "", cell: (market) => <Switches market={market} /> },
         ]} />
       {now !== null && <Sources now={now} />}
       <Parameters venue={venue} contracts={now === null ? [] : marketsOf(now).map(({ name }) => name)} />
@@ -124,12 +124,12 @@ function Sources({ now }: { now: Figures }) {
     <Table name="Index sources" rows={rows} empty="No source has given a price yet."
       keyOf={({ contract, place }) => `${contract} ${place}`}
       columns={[
-        { title: "Contract", of: ({ contract }) => contract },
-        { title: "Place", of: ({ place }) => place },
-        { title: "Source", of: ({ source }) => source },
+        { head: "Contract", cell: ({ contract }) => contract },
+        { head: "Place", cell: ({ place }) => place },
+        { head: "Source", cell: ({ source }) => source },
         {
-          title: "Last price", isNumber: true, file: ({ age }) => age,
-          of: ({ age }) => <span class={age > STALE_S ? "down" : "up"}>{age > STALE_S ? "■ stale, " : "● "}{duration(age)} ago</span>,
+          head: "Last price", isNumber: true, file: ({ age }) => age,
+          cell: ({ age }) => <span class={age > STALE_S ? "down" : "up"}>{age > STALE_S ? "■ stale, " : "● "}{duration(age)} ago</span>,
         },
       ]} />
   );
@@ -154,13 +154,13 @@ function Parameters({ venue, contracts }: { venue: Venue; contracts: string[] })
       <Table name={`Parameters of ${chosen.value || "the venue"}`} rows={asked.data.value} error={asked.error.value}
         empty="None was set." keyOf={({ parameter, item }) => `${parameter} ${item}`}
         columns={[
-          { title: "Parameter", of: ({ parameter }) => words(parameter), file: ({ parameter }) => parameter },
-          { title: "Place", of: ({ item }) => item },
-          { title: "Value", isNumber: true, of: ({ parameter, value }) => withUnit(parameter, value), file: ({ value }) => value },
-          { title: "By change", isNumber: true, of: ({ change: number }) => number ?? "before officers" },
+          { head: "Parameter", cell: ({ parameter }) => words(parameter), file: ({ parameter }) => parameter },
+          { head: "Place", cell: ({ item }) => item },
+          { head: "Value", isNumber: true, cell: ({ parameter, value }) => withUnit(parameter, value), file: ({ value }) => value },
+          { head: "By change", isNumber: true, cell: ({ change: number }) => number ?? "before officers" },
           {
-            title: "",
-            of: (row) => isAdmin.value && !["surveillance", "index_source"].includes(row.parameter) && (
+            head: "",
+            cell: (row) => isAdmin.value && !["surveillance", "index_source"].includes(row.parameter) && (
               <button type="button" class="button small" aria-label={`Change ${words(row.parameter)} ${row.item}`} onClick={() => change(row)}>
                 Change…
               </button>

@@ -1,6 +1,5 @@
 import { useSignal } from "@preact/signals";
-import { percent, shown, signed } from "../shared/numbers";
-import { Time } from "../shared/time";
+import { money, percent, shown, signed } from "../shared/numbers";
 import type { Venue } from "../shared/venue";
 import { AccountDialog } from "./account_dialog";
 import { useAsked } from "./asked";
@@ -32,23 +31,23 @@ export function Risk({ venue }: { venue: Venue }) {
       <Table name="Accounts with positions" rows={risks.data.value} error={risks.error.value} empty="Nobody holds a position."
         keyOf={({ account }) => account}
         columns={[
-          { title: "Account", of: ({ account }) => account },
-          { title: "Client", of: ({ client }) => client },
+          { head: "Account", cell: ({ account }) => account },
+          { head: "Client", cell: ({ client }) => client },
           {
-            title: "Maintenance / equity", isNumber: true, file: ({ margin_ratio }) => margin_ratio,
-            of: ({ margin_ratio: ratio, is_liquidating }) => (
+            head: "Maintenance / equity", isNumber: true, file: ({ margin_ratio }) => margin_ratio,
+            cell: ({ margin_ratio: ratio, is_liquidating }) => (
               <span class={is_liquidating || ratio > 1 ? "down" : ratio > NEAR ? "warn" : ""}>
                 {is_liquidating ? "■ being liquidated, " : ratio > NEAR ? "◐ near, " : ""}{percent(ratio, 1).replace("+", "")}
               </span>
             ),
           },
-          { title: "Equity", isNumber: true, of: ({ equity }) => shown(equity, 2), file: ({ equity }) => equity },
-          { title: "Maintenance", isNumber: true, of: (row) => shown(row.maintenance_margin, 2), file: (row) => row.maintenance_margin },
-          { title: "Initial, with orders", isNumber: true, of: (row) => shown(row.initial_margin, 2), file: (row) => row.initial_margin },
-          { title: "Open orders", isNumber: true, of: ({ open_orders }) => open_orders },
+          { head: "Equity", number: ({ equity }) => equity, say: 2 },
+          { head: "Maintenance", number: (row) => row.maintenance_margin, say: 2 },
+          { head: "Initial, with orders", number: (row) => row.initial_margin, say: 2 },
+          { head: "Open orders", isNumber: true, cell: ({ open_orders }) => open_orders },
           {
-            title: "Positions", file: ({ positions }) => positions,
-            of: ({ positions }) => positions.map((one) => (
+            head: "Positions", file: ({ positions }) => positions,
+            cell: ({ positions }) => positions.map((one) => (
               <div>
                 <span class={one.size > 0 ? "up" : "down"}>{signed(one.size, 4)}</span> {one.instrument_name}
                 {one.margin_mode === "isolated" && ", isolated"}
@@ -57,8 +56,8 @@ export function Risk({ venue }: { venue: Venue }) {
             )),
           },
           {
-            title: "",
-            of: ({ account, client }) => (
+            head: "",
+            cell: ({ account, client }) => (
               <span class="actions">
                 {explain(account)}
                 {isCompliance.value && (
@@ -76,15 +75,15 @@ export function Risk({ venue }: { venue: Venue }) {
       <Table name="Liquidations and deleveraging" rows={forced.data.value} error={forced.error.value} empty="Nothing was closed by force."
         keyOf={({ trade_id }) => trade_id}
         columns={[
-          { title: "Time", of: ({ timestamp }) => <Time ms={timestamp} withDate />, file: ({ timestamp }) => new Date(timestamp).toISOString() },
-          { title: "How", of: ({ type }) => <span class={type === "deleveraging" ? "down" : "warn"}>{words(type)}</span>, file: ({ type }) => type },
-          { title: "Contract", of: (row) => row.instrument_name },
-          { title: "Account", of: ({ account }) => account },
-          { title: "Side", of: ({ direction }) => direction },
-          { title: "Amount", isNumber: true, of: ({ amount }) => shown(amount, 4), file: ({ amount }) => amount },
-          { title: "Price", isNumber: true, of: ({ price }) => shown(price, 2), file: ({ price }) => price },
-          { title: "Mark", isNumber: true, of: (row) => shown(row.mark_price, 2), file: (row) => row.mark_price },
-          { title: "Gave up its profit", of: ({ against }) => against ?? "–" },
+          { head: "Time", time: ({ timestamp }) => timestamp },
+          { head: "How", cell: ({ type }) => <span class={type === "deleveraging" ? "down" : "warn"}>{words(type)}</span>, file: ({ type }) => type },
+          { head: "Contract", cell: (row) => row.instrument_name },
+          { head: "Account", cell: ({ account }) => account },
+          { head: "Side", cell: ({ direction }) => direction },
+          { head: "Amount", number: ({ amount }) => amount, say: 4 },
+          { head: "Price", number: ({ price }) => price, say: money },
+          { head: "Mark", number: (row) => row.mark_price, say: money },
+          { head: "Gave up its profit", cell: ({ against }) => against ?? "–" },
         ]} />
       {open.value !== "" && <AccountDialog key={open.value} venue={venue} account={open.value} onClose={() => (open.value = "")} />}
     </>

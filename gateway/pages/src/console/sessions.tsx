@@ -1,9 +1,11 @@
 import { useSignal } from "@preact/signals";
 import { Dialog } from "../shared/dialog";
+import { useOnce } from "../shared/once";
 import type { Venue } from "../shared/venue";
 import { useAsked } from "./asked";
 import { askFor } from "./change_dialog";
 import type { SessionInfo } from "./console_types";
+import { Fault } from "./fault";
 import { bytes, duration } from "./figures";
 import { changed, isAdmin } from "./state";
 import { Table } from "./table";
@@ -17,23 +19,23 @@ export function Sessions({ venue }: { venue: Venue }) {
       <Table name="Sessions" rows={asked.data.value} error={asked.error.value} empty="Nobody is connected."
         keyOf={({ session }) => session}
         columns={[
-          { title: "Session", isNumber: true, of: ({ session }) => session },
-          { title: "Account", of: ({ account, scopes }) => account ?? (scopes.length > 0 ? "officer" : "–") },
-          { title: "Person", of: ({ person }) => person ?? "–" },
-          { title: "Key", of: ({ key }) => key ?? "–" },
-          { title: "Address", of: ({ address }) => address },
-          { title: "Port", of: ({ port }) => port },
-          { title: "Protocol", of: ({ is_binary }) => (is_binary ? "binary" : "JSON") },
-          { title: "Channels", isNumber: true, of: ({ channels }) => channels },
-          { title: "Open for", isNumber: true, of: ({ open_s }) => duration(open_s), file: ({ open_s }) => open_s },
-          { title: "Silent for", isNumber: true, of: ({ idle_s }) => duration(idle_s), file: ({ idle_s }) => idle_s },
+          { head: "Session", isNumber: true, cell: ({ session }) => session },
+          { head: "Account", cell: ({ account, scopes }) => account ?? (scopes.length > 0 ? "officer" : "–") },
+          { head: "Person", cell: ({ person }) => person ?? "–" },
+          { head: "Key", cell: ({ key }) => key ?? "–" },
+          { head: "Address", cell: ({ address }) => address },
+          { head: "Port", cell: ({ port }) => port },
+          { head: "Protocol", cell: ({ is_binary }) => (is_binary ? "binary" : "JSON") },
+          { head: "Channels", isNumber: true, cell: ({ channels }) => channels },
+          { head: "Open for", isNumber: true, cell: ({ open_s }) => duration(open_s), file: ({ open_s }) => open_s },
+          { head: "Silent for", isNumber: true, cell: ({ idle_s }) => duration(idle_s), file: ({ idle_s }) => idle_s },
           {
-            title: "Not read yet", isNumber: true, file: ({ unsent_bytes }) => unsent_bytes,
-            of: ({ unsent_bytes, is_slow }) => <span class={is_slow ? "down" : ""}>{is_slow && "■ slow, "}{bytes(unsent_bytes)}</span>,
+            head: "Not read yet", isNumber: true, file: ({ unsent_bytes }) => unsent_bytes,
+            cell: ({ unsent_bytes, is_slow }) => <span class={is_slow ? "down" : ""}>{is_slow && "■ slow, "}{bytes(unsent_bytes)}</span>,
           },
           {
-            title: "",
-            of: (row) => isAdmin.value && (row.is_own ? <span class="dim">this page</span> : (
+            head: "",
+            cell: (row) => isAdmin.value && (row.is_own ? <span class="dim">this page</span> : (
               <span class="actions">
                 <button type="button" class="button small" aria-label={`Cut session ${row.session}`} onClick={() => (cut.value = row)}>Cut…</button>
                 {row.key !== null && (
@@ -53,24 +55,18 @@ export function Sessions({ venue }: { venue: Venue }) {
 
 function Cut({ venue, of, onClose }: { venue: Venue; of: SessionInfo; onClose(): void }) {
   const reason = useSignal("");
-  const fault = useSignal("");
-  const isBusy = useSignal(false);
-  const end = async (event: Event) => {
-    event.preventDefault();
-    if (isBusy.value) return;
-    isBusy.value = true;
-    try {
-      await venue.call("venue/admin/end_session", { session: of.session, reason: reason.value });
-      changed.value += 1;
-      onClose();
-    } catch (error) {
-      fault.value = (error as Error).message;
-      isBusy.value = false;
-    }
+  const { once, isBusy, fault } = useOnce();
+  const end = async () => {
+    await venue.call("venue/admin/end_session", { session: of.session, reason: reason.value });
+    changed.value += 1;
+    onClose();
   };
   return (
     <Dialog title={`Cut session ${of.session}`} onClose={onClose}>
-      <form class="form" onSubmit={end}>
+      <form class="form" onSubmit={(event) => {
+        event.preventDefault();
+        void once(end);
+      }}>
         <p>
           The websocket of {of.account ?? of.person ?? of.address} ends now. Its orders stay, unless its client has asked for
           cancel-on-disconnect. The client may connect again at once: to keep it out, revoke its key.
@@ -79,7 +75,7 @@ function Cut({ venue, of, onClose }: { venue: Venue; of: SessionInfo; onClose():
           <span>Reason</span>
           <input class="input" required maxLength={500} value={reason.value} onInput={(event) => (reason.value = event.currentTarget.value)} />
         </label>
-        {fault.value !== "" && <p class="banner" role="alert">{fault}</p>}
+        <Fault text={fault.value} />
         <div class="dialog-actions">
           <button type="button" class="button" onClick={onClose}>Cancel</button>
           <button type="submit" class="button down-button" disabled={isBusy.value}>Cut it</button>

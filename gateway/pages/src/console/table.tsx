@@ -1,31 +1,38 @@
-import type { ComponentChildren } from "preact";
-import { save, toCsv } from "./csv";
+import { save, csvOf } from "../shared/csv";
+import { shown } from "../shared/numbers";
+import { DataTable, type Column as ShownColumn } from "../shared/table";
+import { Time } from "../shared/time";
+import { Fault } from "./fault";
 
-export interface Column<T> {
-  title: string;
-  /** What the cell shows. */
-  of(row: T): ComponentChildren;
-  /** What the file has instead, where a cell shows more than a text or a number. */
-  file?(row: T): unknown;
-  isNumber?: boolean;
-}
+/** A column that says itself what its cells show, or one of the usual kinds: the file has their value whole. */
+export type Column<Row> = { head: string } & (
+  | (Pick<ShownColumn<Row>, "cell" | "isNumber"> & {
+      /** What the file has instead, where a cell shows more than a text or a number. */
+      file?(row: Row): unknown;
+    })
+  | { /** A moment in ms. */ time(row: Row): number }
+  | { /** A text that may be long. */ wide(row: Row): string | null | undefined }
+  | { number(row: Row): number | null | undefined; /** With how many decimals, or in which words. */ say: number | Say }
+);
+type Say = (value: number | null | undefined) => string;
 
-interface Props<T> {
+interface Props<Row> {
   name: string;
-  columns: Column<T>[];
-  rows: T[] | null;
+  columns: Column<NoInfer<Row>>[];
+  rows: Row[] | null;
   error?: string;
   empty: string;
-  keyOf(row: T): string | number;
+  keyOf(row: Row): string | number;
 }
 
 /** A table that can be saved as a file. */
-export function Table<T>({ name, columns, rows, error = "", empty, keyOf }: Props<T>) {
-  const saved = columns.filter((column) => column.title !== "");
+export function Table<Row>({ name, columns, rows, error = "", empty, keyOf }: Props<Row>) {
+  const all = columns.map(inFull);
+  const saved = all.filter(({ head }) => head !== "");
   const download = () => {
-    const cells = (rows ?? []).map((row) => saved.map((column) => (column.file ?? column.of)(row)));
+    const cells = (rows ?? []).map((row) => saved.map(({ file }) => file(row)));
     save(`${name.replaceAll(" ", "-")}-${new Date().toISOString().slice(0, 19).replaceAll(":", "")}.csv`,
-      toCsv(saved.map((column) => column.title), cells));
+      csvOf(saved.map(({ head }) => head), cells));
   };
   return (
     <section class="panel part" aria-label={name}>
@@ -36,33 +43,29 @@ export function Table<T>({ name, columns, rows, error = "", empty, keyOf }: Prop
           Save as CSV
         </button>
       </div>
-      {error !== "" && <p class="banner" role="alert">{error}</p>}
+      <Fault text={error} />
       {rows === null && error === "" && <p class="empty">…</p>}
-      {rows?.length === 0 && <p class="empty">{empty}</p>}
-      {rows !== null && rows.length > 0 && (
+      {rows !== null && (
         <div class="scrolled" tabIndex={0} role="region" aria-label={`${name}, rows`}>
-          <table class="table">
-            <thead>
-              <tr>
-                {columns.map((column) => (
-                  <th scope="col" class={column.isNumber ? "number" : ""}>
-                    {column.title === "" ? <span class="hidden-label">action</span> : column.title}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {rows.map((row) => (
-                <tr key={keyOf(row)}>
-                  {columns.map((column) => (
-                    <td class={column.isNumber ? "number" : ""}>{column.of(row)}</td>
-                  ))}
-                </tr>
-              ))}
-            </tbody>
-          </table>
+          <DataTable label={name} kind="table" columns={all} rows={rows} keyOf={keyOf} empty={empty} />
         </div>
       )}
     </section>
   );
+}
+
+function inFull<Row>(column: Column<Row>): ShownColumn<Row> & { file(row: Row): unknown } {
+  const { head } = column;
+  if ("cell" in column) return { ...column, file: column.file ?? column.cell };
+  if ("time" in column) {
+    const { time } = column;
+    return { head, cell: (row) => <Time ms={time(row)} withDate />, file: (row) => new Date(time(row)).toISOString() };
+  }
+  if ("wide" in column) {
+    const { wide } = column;
+    return { head, cell: (row) => <span class="wraps">{wide(row) ?? "–"}</span>, file: wide };
+  }
+  const { number, say } = column;
+  const words: Say = typeof say === "number" ? (value) => shown(value, say) : say;
+  return { head, isNumber: true, cell: (row) => words(number(row)), file: number };
 }

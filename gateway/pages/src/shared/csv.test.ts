@@ -2,13 +2,22 @@ import { expect, it } from "vitest";
 import { csvOf } from "./csv";
 
 it("quotes what has commas or quotes, and lets no text be a formula", () => {
-  const rows = csvOf(
-    ["label", "change"],
+  const rows = [
+    ['say "hi", now', -1.5],
+    ["=1+1", 0],
+    ["@x", null],
+    ["-2+3", "-2.5"],
+    [{ size: 1 }, undefined],
+  ];
+  expect(csvOf(["label", "change"], rows)).toBe(
     [
-      ['say "hi", now', -1.5],
-      ["=1+1", 0],
-      ["@x", null],
-    ],
+      "label,change",
+      '"say ""hi"", now",-1.5',
+      "'=1+1,0",
+      "'@x,",
+      "'-2+3,-2.5",
+      '"{""size"":1}",',
+      "",
+    ].join("\r\n"),
   );
-  expect(rows).toBe('label,change\r\n"say ""hi"", now",-1.5\r\n\'=1+1,0\r\n\'@x,\r\n');
 });

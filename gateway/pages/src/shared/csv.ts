@@ -1,11 +1,16 @@
+const FORMULA = /^[=+\-@\t\r]/;
+const NUMBER = /^-?\d+(\.\d+)?$/;
+
 /** Rows as comma-separated values (RFC 4180). A text that a spreadsheet would run as a formula gets a quote in front. */
-export function csvOf(heads: string[], rows: (string | number | boolean | null | undefined)[][]): string {
-  const cell = (value: string | number | boolean | null | undefined) => {
-    if (value === null || value === undefined) return "";
-    const text = typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
-  return [heads, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
+export function csvOf(heads: string[], rows: unknown[][]): string {
+  return [heads, ...rows].map((row) => `${row.map(cell).join(",")}\r\n`).join("");
+}
+
+function cell(value: unknown): string {
+  if (value === null || value === undefined) return "";
+  const plain = typeof value === "object" ? JSON.stringify(value) : String(value);
+  const text = FORMULA.test(plain) && !NUMBER.test(plain) ? `'${plain}` : plain;
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 /** Have the browser save a text as a file. */

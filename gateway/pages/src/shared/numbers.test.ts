@@ -5,6 +5,7 @@ import {
   decimalText,
   fromUnits,
   isOnStep,
+  money,
   onStep,
   percent,
   shown,
@@ -28,6 +29,12 @@ describe("numbers that are shown", () => {
     expect(signed(-1.5, 2)).toBe("−1.50");
     expect(signed(0.001, 2)).toBe("0.00");
     expect(percent(0.0001, 4)).toBe("+0.0100 %");
+  });
+
+  it("are whole where they are money: a fee in a cheap contract is not 0.00", () => {
+    expect([10, 0.5, 0.000512, 0.0000004, 1234.1234567, -0.00002, null].map(money)).toEqual(
+      ["10.00", "0.50", "0.000512", "0.00", "1,234.123457", "−0.00002", "–"],
+    );
   });
 
   it("are short where they are large", () => {

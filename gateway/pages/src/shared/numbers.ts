@@ -26,9 +26,24 @@ export function signed(value: number | null | undefined, decimals: number): stri
   return value !== null && value !== undefined && Number(value.toFixed(decimals)) > 0 ? `+${text}` : text;
 }
 
+/** How many decimals an amount of money or a price has: two at least, six at most, as the venue books millionths. */
+export function moneyDecimals(value: number | null | undefined): number {
+  return Math.min(6, Math.max(2, decimalsOf(Number((value ?? 0).toFixed(6)))));
+}
+
+/** Money in whole: a fee in a cheap contract is 0.000512, not 0.00. */
+export function money(value: number | null | undefined): string {
+  return shown(value, moneyDecimals(value));
+}
+
 /** A rate such as 0.0001 as "0.0100 %". */
 export function percent(rate: number | null | undefined, decimals = 2): string {
   return rate === null || rate === undefined ? "–" : `${signed(rate * 100, decimals)}${THIN}%`;
+}
+
+/** The class that colours what is above or below zero. */
+export function tone(value: number | null | undefined): "up" | "down" | "" {
+  return !value ? "" : value > 0 ? "up" : "down";
 }
 
 /** A large number in few characters: 12.3M. */

@@ -8,7 +8,7 @@ it("takes a key out of an address that has both parts", () => {
 });
 
 it("signs the time and a nonce and never sends the secret", async () => {
-  const login = await signedLogin({ key: "abc", secret: "s" });
+  const login = await signedLogin({ key: "abc", secret: "s" }, 1_800_000_000_000);
   expect(JSON.stringify(login)).not.toContain('"s"');
   expect(login).toMatchObject({ grant_type: "client_signature", client_id: "abc", data: "" });
   const bytes = (text: string) => new TextEncoder().encode(text);

@@ -6,12 +6,11 @@ export interface Credentials {
   secret: string;
 }
 
-/** The parameters of a login. The secret itself stays here wherever the browser has WebCrypto: https and localhost. */
-export async function signedLogin({ key, secret }: Credentials): Promise<Params> {
+/** The parameters of a login, signed with the venue's time. The secret itself stays here wherever the browser has WebCrypto: https and localhost. */
+export async function signedLogin({ key, secret }: Credentials, timestamp: number): Promise<Params> {
   if (!globalThis.crypto?.subtle) {
     return { grant_type: "client_credentials", client_id: key, client_secret: secret };
   }
-  const timestamp = Date.now();
   const nonce = hex(crypto.getRandomValues(new Uint8Array(8)));
   const bytes = (text: string) => new TextEncoder().encode(text);
   const hmac = await crypto.subtle.importKey("raw", bytes(secret), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);

@@ -10,20 +10,21 @@ export interface Column<Row> {
 
 interface Props<Row> {
   label: string;
-  columns: Column<Row>[];
+  columns: Column<NoInfer<Row>>[];
   rows: Row[];
-  keyOf(row: Row): string;
+  keyOf(row: Row): string | number;
   /** What is said when there are no rows. */
   empty: string;
+  kind?: "table cards" | "table" | "tape";
   /** Attributes of a row, such as `data-order-id`. */
-  attributes?(row: Row): Record<string, string>;
+  attributes?(row: Row): Record<string, string | undefined>;
 }
 
-/** A table with heads that stay; on a phone each row is a card with its heads beside the values. */
-export function DataTable<Row>({ label, columns, rows, keyOf, empty, attributes }: Props<Row>) {
+/** A table with heads that stay; `cards`: on a phone each row is a card with its heads beside the values. */
+export function DataTable<Row>({ label, columns, rows, keyOf, empty, kind = "table cards", attributes }: Props<Row>) {
   if (rows.length === 0) return <p class="empty">{empty}</p>;
   return (
-    <table class="table cards" aria-label={label}>
+    <table class={kind} aria-label={label}>
       <thead>
         <tr>
           {columns.map((column) => (

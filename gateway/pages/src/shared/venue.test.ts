@@ -8,6 +8,7 @@ class Socket {
   static CLOSED = 3;
   static made: Socket[] = [];
   static answer: (method: string, params: any) => any = () => "ok";
+  static usOut: number | undefined;
   readyState = 0;
   asked: { method: string; params: any }[] = [];
   onopen = () => {};
@@ -32,7 +33,7 @@ class Socket {
       : said?.sequence === undefined || method === "venue/resume"
         ? { result: said }
         : said;
-    queueMicrotask(() => this.onmessage({ data: JSON.stringify({ id, ...answer }) }));
+    queueMicrotask(() => this.onmessage({ data: JSON.stringify({ id, usOut: Socket.usOut, ...answer }) }));
   }
 
   push(channel: string, data: unknown, sequence?: number): void {
@@ -54,6 +55,7 @@ beforeEach(() => {
   vi.useFakeTimers();
   vi.stubGlobal("WebSocket", Socket);
   Socket.made = [];
+  Socket.usOut = undefined;
   Socket.answer = (method, params) =>
     method === "public/subscribe"
       ? { result: params.channels, sequence: 10 }
@@ -90,6 +92,17 @@ describe("the connection", () => {
     expect(last().asked.map(({ method }) => method)).toEqual(["public/set_heartbeat", "public/subscribe"]);
     leave[1]!();
     expect(last().asked.at(-1)).toEqual({ method: "public/unsubscribe", params: { channels: ["ticker.X"] } });
+  });
+
+  it("tells the venue's time and signs a login with it, whatever this machine's clock says", async () => {
+    vi.setSystemTime(1_800_000_000_000);
+    Socket.usOut = 1_800_000_500_000_250;
+    const venue = await connected();
+    expect(venue.nowMs).toBe(1_800_000_500_000);
+    vi.setSystemTime(1_800_000_004_000);
+    expect(venue.nowMs).toBe(1_800_000_504_000);
+    await venue.logIn({ key: "one", secret: "s" });
+    expect(last().asked.find(({ method }) => method === "public/auth")!.params.timestamp).toBe(1_800_000_504_000);
   });
 
   it("joins no own channel before a login", async () => {

@@ -55,6 +55,7 @@ export class Venue {
   private retry: ReturnType<typeof setTimeout> | undefined;
   private watchdog: ReturnType<typeof setInterval> | undefined;
   private heardAt = 0;
+  private aheadMs = 0;
 
   constructor(private readonly address: string = venueAddress()) {}
 
@@ -70,6 +71,11 @@ export class Venue {
   /** Why own messages of a lost connection cannot be had any more; empty when none are missing. */
   get gap(): ReadonlySignal<string> {
     return this.gapNow;
+  }
+
+  /** The venue's time in ms, by its last answer: the clock of this machine may be wrong. */
+  get nowMs(): number {
+    return Date.now() + this.aheadMs;
   }
 
   connect(): void {
@@ -131,7 +137,7 @@ export class Venue {
     const before = this.credentials;
     if (this.loginNow.peek() !== null) await this.beginAnew();
     try {
-      await this.call("public/auth", await signedLogin(credentials));
+      await this.call("public/auth", await signedLogin(credentials, this.nowMs));
     } catch (error) {
       if (before !== null && error instanceof VenueError) await this.logIn(before);
       else if (before !== null) this.use(before);
@@ -199,7 +205,7 @@ export class Venue {
 
   private async logInAgain(credentials: Credentials): Promise<void> {
     try {
-      await this.call("public/auth", await signedLogin(credentials));
+      await this.call("public/auth", await signedLogin(credentials, this.nowMs));
       this.loginNow.value = credentials;
     } catch (error) {
       if (!(error instanceof VenueError) || error.waitMs > 0) throw error;
@@ -256,6 +262,7 @@ export class Venue {
     const waiting = message.id === undefined ? undefined : this.waiting.get(message.id);
     if (waiting !== undefined) {
       this.waiting.delete(message.id);
+      if (message.usOut !== undefined) this.aheadMs = Math.round(message.usOut / 1000) - Date.now();
       if (message.error) waiting.reject(new VenueError(message.error as ErrorAnswer));
       else waiting.resolve(message as Answer);
     } else if (message.method === "subscription") {

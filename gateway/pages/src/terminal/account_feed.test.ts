@@ -44,6 +44,13 @@ describe("own orders", () => {
     expect(state.orders.value.map(({ order_id }) => order_id)).toEqual(["2"]);
   });
 
+  it("of the same millisecond go by their whole ids", () => {
+    const ids = ["9007199254740993", "9007199254740992", "9007199254740994"];
+    for (const id of ids) hear("user.orders.any.any.raw", order(id, "open", { creation_timestamp: 5 }));
+    expect(state.orders.value.map(({ order_id }) => order_id.slice(-1)).slice(0, 3)).toEqual(["4", "3", "2"]);
+    for (const id of ids) hear("user.orders.any.any.raw", order(id, "filled"));
+  });
+
   it("that the venue cancels are told with the meaning and the remedy", async () => {
     state.reasons.value = new Map([
       ["KYC_NOT_VALID", { meaning: "The identification has lapsed.", remedy: "Renew it." }],

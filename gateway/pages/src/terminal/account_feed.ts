@@ -131,7 +131,7 @@ function forget(): void {
 }
 
 function latestFirst(left: Order, right: Order): number {
-  return right.creation_timestamp - left.creation_timestamp || Number(right.order_id) - Number(left.order_id);
+  return right.creation_timestamp - left.creation_timestamp || Number(BigInt(right.order_id) - BigInt(left.order_id));
 }
 
 function hearOrder(order: Order): void {

@@ -1,18 +1,19 @@
 import { signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { compact, decimalsOf, percent, shown } from "../shared/numbers";
 import { Dialog } from "../shared/dialog";
+import { compact, decimalsOf, shown, tone } from "../shared/numbers";
+import { DataTable } from "../shared/table";
+import type { Instrument } from "../shared/venue_types";
 import { chooseInstrument } from "./market_feed";
 import { instrumentName, instruments, venue } from "./state";
-import { plain } from "./words";
+import { changeWords, plain } from "./words";
 
 interface Summary {
   instrument_name: string;
   last: number | null;
   mark_price: number | null;
   price_change: number | null;
-  volume_notional?: number;
-  volume_usd?: number;
+  volume_notional: number;
   open_interest: number;
 }
 
@@ -58,6 +59,7 @@ function Contracts({ onClose }: { onClose(): void }) {
   }, []);
   const wanted = search.value.trim().toLowerCase();
   const found = instruments.value.filter((one) => one.instrument_name.toLowerCase().includes(wanted));
+  const day = (one: Instrument) => days.value.get(one.instrument_name);
   const pick = (name: string) => {
     chooseInstrument(name);
     onClose();
@@ -80,53 +82,43 @@ function Contracts({ onClose }: { onClose(): void }) {
           onInput={(event) => (search.value = event.currentTarget.value)}
         />
       </form>
-      {found.length === 0 ? (
-        <p class="empty">No contract is called like that.</p>
-      ) : (
-        <table class="table" aria-label="contracts">
-          <thead>
-            <tr>
-              <th scope="col">Contract</th>
-              <th scope="col" class="number">
-                Last
-              </th>
-              <th scope="col" class="number">
-                24 h
-              </th>
-              <th scope="col" class="number">
-                Volume
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {found.map((one) => {
-              const day = days.value.get(one.instrument_name);
-              const change = day?.price_change ?? null;
-              return (
-                <tr
-                  key={one.instrument_name}
-                  aria-current={one.instrument_name === instrumentName.value ? "true" : undefined}
-                >
-                  <td>
-                    <button type="button" class="plain two-lines" onClick={() => pick(one.instrument_name)}>
-                      <strong>{one.base_currency}</strong>
-                      <span class="dim">
-                        {one.instrument_name} · up to {one.max_leverage}×
-                        {one.state === "open" ? "" : ` · ${plain(one.state)}`}
-                      </span>
-                    </button>
-                  </td>
-                  <td class="number">{shown(day?.last ?? day?.mark_price, decimalsOf(one.tick_size))}</td>
-                  <td class={`number ${change === null || change === 0 ? "" : change > 0 ? "up" : "down"}`}>
-                    {change === null ? "–" : percent(change / 100)}
-                  </td>
-                  <td class="number">{compact(day?.volume_notional ?? day?.volume_usd)}</td>
-                </tr>
-              );
-            })}
-          </tbody>
-        </table>
-      )}
+      <DataTable
+        kind="table"
+        label="contracts"
+        rows={found}
+        keyOf={(one) => one.instrument_name}
+        empty="No contract is called like that."
+        attributes={(one) => ({ "aria-current": one.instrument_name === instrumentName.value ? "true" : undefined })}
+        columns={[
+          { head: "Contract", cell: (one) => <Contract of={one} onPick={pick} /> },
+          {
+            head: "Last",
+            isNumber: true,
+            cell: (one) => shown(day(one)?.last ?? day(one)?.mark_price, decimalsOf(one.tick_size)),
+          },
+          {
+            head: "24 h",
+            isNumber: true,
+            cell: (one) => <span class={tone(day(one)?.price_change)}>{changeWords(day(one)?.price_change)}</span>,
+          },
+          {
+            head: "Volume",
+            isNumber: true,
+            cell: (one) => compact(day(one)?.volume_notional),
+          },
+        ]}
+      />
     </Dialog>
+  );
+}
+
+function Contract({ of, onPick }: { of: Instrument; onPick(name: string): void }) {
+  return (
+    <button type="button" class="plain two-lines" onClick={() => onPick(of.instrument_name)}>
+      <strong>{of.base_currency}</strong>
+      <span class="dim">
+        {of.instrument_name} · up to {of.max_leverage}×{of.state === "open" ? "" : ` · ${plain(of.state)}`}
+      </span>
+    </button>
   );
 }

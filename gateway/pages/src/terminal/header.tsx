@@ -1,15 +1,15 @@
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { compact, percent, shown } from "../shared/numbers";
+import { compact, percent, shown, tone } from "../shared/numbers";
 import { switchTheme, theme } from "../shared/theme";
 import { countdown, utc } from "../shared/times";
 import { AccountMenu } from "./account_menu";
 import { ContractPicker } from "./contract_picker";
 import { isHelping } from "./help";
 import { instrument, isHalted, priceDecimals, ticker, venue } from "./state";
-import { marketWords } from "./words";
+import { changeWords, marketWords } from "./words";
 
-const nowMs = signal(Date.now());
+const nowMs = signal(venue.nowMs);
 
 /** The contract, its figures, and the state of market and connection. */
 export function Header() {
@@ -49,7 +49,6 @@ function Figures() {
   const of = instrument.value;
   if (now === null || of === null) return <div class="facts" />;
   const price = (value: number | null | undefined) => shown(value, priceDecimals.value);
-  const change = now.stats.price_change;
   return (
     <div class="facts" tabIndex={0} role="group" aria-label="figures of the contract">
       <dl>
@@ -58,8 +57,8 @@ function Figures() {
         <Fact name="Last" value={price(now.last_price)} />
         <Fact
           name="24 h change"
-          value={change === null ? "–" : percent(change / 100)}
-          tone={change === null || change === 0 ? "" : change > 0 ? "up" : "down"}
+          value={changeWords(now.stats.price_change)}
+          tone={tone(now.stats.price_change)}
         />
         <Fact name="24 h high" value={price(now.stats.high)} />
         <Fact name="24 h low" value={price(now.stats.low)} />
@@ -78,7 +77,7 @@ function Figures() {
 function Fact({
   name,
   value,
-  tone = "",
+  tone: colour = "",
   hint,
   isLarge = false,
 }: {
@@ -91,14 +90,14 @@ function Fact({
   return (
     <div title={hint} class={isLarge ? "large" : undefined}>
       <dt>{name}</dt>
-      <dd class={tone}>{value}</dd>
+      <dd class={colour}>{value}</dd>
     </div>
   );
 }
 
 function Funding() {
   useEffect(() => {
-    const timer = setInterval(() => (nowMs.value = Date.now()), 1000);
+    const timer = setInterval(() => (nowMs.value = venue.nowMs), 1000);
     return () => clearInterval(timer);
   }, []);
   const now = ticker.value;
@@ -108,7 +107,7 @@ function Funding() {
     <Fact
       name={next ? "Funding / next in" : "Funding (8 h)"}
       value={next ? `${percent(now.current_funding, 4)} / ${countdown(next, nowMs.value)}` : percent(now.funding_8h, 4)}
-      tone={now.current_funding > 0 ? "up" : now.current_funding < 0 ? "down" : ""}
+      tone={tone(now.current_funding)}
       hint={`above zero longs pay shorts${next ? `; next payment ${utc(next)}` : ""}`}
     />
   );

@@ -1,7 +1,7 @@
 import { useComputed, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { csvOf, save } from "../shared/csv";
-import { shown, signed } from "../shared/numbers";
+import { money, moneyDecimals, shown, signed, tone } from "../shared/numbers";
 import { DataTable, type Column } from "../shared/table";
 import { Time } from "../shared/time";
 import type { Order, UserTrade } from "../shared/venue_types";
@@ -28,7 +28,7 @@ interface HistoryProps<Row> {
   file: string;
   /** Asks for one page; `from` is null for the first. */
   load(currency: string, from: number | string | null): Promise<Page<Row>>;
-  csv: [heads: string[], cells: (row: Row) => (string | number | boolean | null | undefined)[]];
+  csv: [heads: string[], cells: (row: Row) => unknown[]];
   /** Anything whose change makes the first page new. */
   version: unknown;
 }
@@ -105,7 +105,7 @@ function History<Row>({ label, columns, keyOf, empty, file, load, csv, version }
 
 const amount = (name: string, value: number) => shown(value, decimalsIn(name).amount);
 const price = (name: string, value: number | null) => shown(value, decimalsIn(name).price);
-const tone = (value: number) => (value > 0 ? "up" : value < 0 ? "down" : "");
+const Gain = ({ value }: { value: number }) => <span class={tone(value)}>{signed(value, moneyDecimals(value))}</span>;
 const iso = (ms: number) => new Date(ms).toISOString();
 
 const FILL_COLUMNS: Column<UserTrade>[] = [
@@ -119,7 +119,7 @@ const FILL_COLUMNS: Column<UserTrade>[] = [
   },
   { head: "Price", isNumber: true, cell: (one) => price(one.instrument_name, one.price) },
   { head: "Amount", isNumber: true, cell: (one) => amount(one.instrument_name, one.amount) },
-  { head: "Fee", isNumber: true, cell: (one) => `${shown(one.fee, 4)} ${one.fee_currency}` },
+  { head: "Fee", isNumber: true, cell: (one) => `${money(one.fee)} ${one.fee_currency}` },
   { head: "Role", cell: (one) => (one.liquidity === "M" ? "maker" : "taker") },
   { head: "Label", cell: (one) => one.label || <span class="dim">–</span> },
 ];
@@ -280,7 +280,7 @@ const FUNDING_COLUMNS: Column<Settlement>[] = [
     head: "Received",
     isNumber: true,
     hint: "below zero is paid",
-    cell: (one) => <span class={tone(one.profit_loss)}>{signed(one.profit_loss, 4)}</span>,
+    cell: (one) => <Gain value={one.profit_loss} />,
   },
 ];
 
@@ -351,15 +351,15 @@ const TRANSACTION_COLUMNS: Column<Transaction>[] = [
         price(one.instrument_name, one.price)
       ),
   },
-  { head: "Fee", isNumber: true, cell: (one) => shown(one.commission, 4) },
-  { head: "Change", isNumber: true, cell: (one) => <span class={tone(one.change)}>{signed(one.change, 4)}</span> },
+  { head: "Fee", isNumber: true, cell: (one) => money(one.commission) },
+  { head: "Change", isNumber: true, cell: (one) => <Gain value={one.change} /> },
   { head: "Balance", isNumber: true, cell: (one) => `${shown(one.balance, 2)} ${one.currency}` },
 ];
 
 /** Everything that changed the balance. */
 export function Transactions() {
   const load = async (currency: string, from: number | string | null) => {
-    const end = Date.now() + 60_000;
+    const end = venue.nowMs + 60_000;
     const page = await venue.call<{ logs: Transaction[]; continuation: number | null }>("private/get_transaction_log", {
       currency,
       start_timestamp: end - YEAR_MS,

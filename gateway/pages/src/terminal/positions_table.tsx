@@ -1,5 +1,5 @@
 import { signal } from "@preact/signals";
-import { decimalText, MINUS, shown, signed } from "../shared/numbers";
+import { decimalText, MINUS, shown, signed, tone } from "../shared/numbers";
 import { onPress } from "../shared/presses";
 import { DataTable, type Column } from "../shared/table";
 import type { Position } from "../shared/venue_types";
@@ -36,7 +36,6 @@ export function Positions() {
 }
 
 const price = (position: Position, value: number | null) => shown(value, decimalsIn(position.instrument_name).price);
-const tone = (value: number) => (value > 0 ? "up" : value < 0 ? "down" : "");
 
 const COLUMNS: Column<Position>[] = [
   {

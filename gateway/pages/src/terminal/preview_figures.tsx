@@ -1,4 +1,4 @@
-import { decimalsOf, MINUS, shown } from "../shared/numbers";
+import { decimalsOf, money, shown } from "../shared/numbers";
 import type { Direction, Instrument } from "../shared/venue_types";
 import type { Preview } from "./preview";
 
@@ -13,7 +13,6 @@ export function PreviewFigures({ previews, of }: Props) {
   if (sides.length === 0) return null;
   const prices = decimalsOf(of.tick_size);
   const amounts = decimalsOf(of.amount_step);
-  const money = (value: number) => shown(value, 2);
   const rows: [string, (preview: Preview) => string, string?][] = [
     ["Fills now", (one) => shown(one.filled_amount, amounts)],
     ["Average price", (one) => shown(one.average_price, prices)],
@@ -25,14 +24,10 @@ export function PreviewFigures({ previews, of }: Props) {
     ],
     ["Rests", (one) => shown(one.resting_amount, amounts)],
     ["Fee now", (one) => money(one.taker_fee)],
-    [
-      "Fee of the rest",
-      (one) => (one.maker_fee < 0 ? `${MINUS}${money(-one.maker_fee)}` : money(one.maker_fee)),
-      "when it fills; below zero is a rebate",
-    ],
+    ["Fee of the rest", (one) => money(one.maker_fee), "when it fills; below zero is a rebate"],
     ["Cost", (one) => money(one.cost), "what it takes of the free funds"],
-    ["Free after", (one) => money(one.after.available_funds)],
-    ["Initial margin after", (one) => money(one.after.initial_margin)],
+    ["Free after", (one) => shown(one.after.available_funds, 2)],
+    ["Initial margin after", (one) => shown(one.after.initial_margin, 2)],
     ["Position after", (one) => shown(one.position_after.size, amounts)],
     [
       "Liquidation after",

@@ -1,8 +1,9 @@
 import { signal, useSignal } from "@preact/signals";
 import { Dialog } from "../shared/dialog";
+import { useOnce } from "../shared/once";
 import { knownKeys, signIn, useKey } from "./account_feed";
 import { venue } from "./state";
-import { refusalWords } from "./words";
+import { sayReason } from "./words";
 
 /** Whether the sign-in dialog is open. */
 export const isSigningIn = signal(false);
@@ -14,28 +15,23 @@ export function SignIn() {
 function SignInDialog() {
   const key = useSignal("");
   const secret = useSignal("");
-  const refused = useSignal("");
-  const isBusy = useSignal(false);
+  const { once, isBusy, fault } = useOnce(sayReason);
   const close = () => (isSigningIn.value = false);
-  const submit = async (event: Event) => {
-    event.preventDefault();
-    isBusy.value = true;
-    refused.value = "";
-    try {
-      await signIn({ key: key.value.trim(), secret: secret.value.trim() });
-      close();
-    } catch (error) {
-      const { text, remedy } = refusalWords(error);
-      refused.value = [text, remedy].filter(Boolean).join(" ");
-    } finally {
-      isBusy.value = false;
-    }
+  const submit = async () => {
+    await signIn({ key: key.value.trim(), secret: secret.value.trim() });
+    close();
   };
   const others = knownKeys().filter((one) => one.key !== venue.login.value?.key);
   return (
     <Dialog title="Sign in" onClose={close}>
       <p class="dim">With a key of your account. It stays in this browser tab and ends with it.</p>
-      <form class="sign-in" onSubmit={submit}>
+      <form
+        class="sign-in"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void once(submit);
+        }}
+      >
         <label class="field">
           <span>Key id</span>
           <input
@@ -56,9 +52,9 @@ function SignInDialog() {
             required
           />
         </label>
-        {refused.value !== "" && (
+        {fault.value !== "" && (
           <p class="problem" role="alert">
-            {refused.value}
+            {fault.value}
           </p>
         )}
         <div class="dialog-actions">

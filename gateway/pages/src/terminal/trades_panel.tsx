@@ -1,5 +1,6 @@
 import { useSignal } from "@preact/signals";
 import { decimalsOf, shown, written } from "../shared/numbers";
+import { DataTable, type Column } from "../shared/table";
 import { Tabs } from "../shared/tabs";
 import { Time } from "../shared/time";
 import type { Direction, Instrument } from "../shared/venue_types";
@@ -53,75 +54,64 @@ function Filter({ of }: { of: Instrument }) {
 
 function Trades({ of }: { of: Instrument }) {
   const least = Number(written(smallestTrade.value[of.instrument_name] ?? "") ?? 0);
-  const rows = trades.value.filter((trade) => trade.amount >= least).slice(0, SHOWN);
-  if (rows.length === 0) return <p class="empty">{least > 0 ? "No trade of this amount lately." : "No trade yet."}</p>;
   return (
-    <table class="tape" aria-label="latest trades">
-      <thead>
-        <tr>
-          <th scope="col">Price</th>
-          <th scope="col" class="number">
-            Amount
-          </th>
-          <th scope="col" class="number">
-            Time
-          </th>
-        </tr>
-      </thead>
-      <tbody>
-        {rows.map((trade) => (
-          <tr key={trade.trade_seq}>
-            <td>
-              <Side direction={trade.direction} text={shown(trade.price, decimalsOf(of.tick_size))} />
-            </td>
-            <td class="number">{shown(trade.amount, decimalsOf(of.amount_step))}</td>
-            <td class="number dim">
-              <Time ms={trade.timestamp} />
-            </td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
+    <DataTable
+      kind="tape"
+      label="latest trades"
+      rows={trades.value.filter((trade) => trade.amount >= least).slice(0, SHOWN)}
+      keyOf={(trade) => trade.trade_seq}
+      empty={least > 0 ? "No trade of this amount lately." : "No trade yet."}
+      columns={[
+        priceColumn(of),
+        { head: "Amount", isNumber: true, cell: ({ amount }) => shown(amount, decimalsOf(of.amount_step)) },
+        TIME,
+      ]}
+    />
   );
 }
 
 function Liquidations({ of }: { of: Instrument }) {
-  if (liquidations.value.length === 0) return <p class="empty">No liquidation since this page was opened.</p>;
   return (
-    <table class="tape" aria-label="latest liquidations">
-      <thead>
-        <tr>
-          <th scope="col">Price</th>
-          <th scope="col" class="number">
-            Closed
-          </th>
-          <th scope="col" class="number">
-            Time
-          </th>
-        </tr>
-      </thead>
-      <tbody>
-        {liquidations.value.map((closed) => (
-          <tr
-            key={`${closed.timestamp}/${closed.price}/${closed.amount}`}
-            title={`${closed.type}: a ${closed.direction === "sell" ? "long" : "short"} position was closed`}
-          >
-            <td>
-              <Side direction={closed.direction} text={shown(closed.price, decimalsOf(of.tick_size))} />
-            </td>
-            <td class="number">
-              {shown(closed.amount, decimalsOf(of.amount_step))}
-              {closed.type === "deleveraging" ? " ADL" : ""}
-            </td>
-            <td class="number dim">
-              <Time ms={closed.timestamp} />
-            </td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
+    <DataTable
+      kind="tape"
+      label="latest liquidations"
+      rows={liquidations.value}
+      keyOf={(closed) => `${closed.timestamp}/${closed.price}/${closed.amount}`}
+      empty="No liquidation since this page was opened."
+      attributes={(closed) => ({
+        title: `${closed.type}: a ${closed.direction === "sell" ? "long" : "short"} position was closed`,
+      })}
+      columns={[
+        priceColumn(of),
+        {
+          head: "Closed",
+          isNumber: true,
+          cell: ({ amount, type }) =>
+            `${shown(amount, decimalsOf(of.amount_step))}${type === "deleveraging" ? " ADL" : ""}`,
+        },
+        TIME,
+      ]}
+    />
   );
 }
+
+function priceColumn(of: Instrument): Column<{ direction: Direction; price: number }> {
+  const decimals = decimalsOf(of.tick_size);
+  return {
+    head: "Price",
+    cell: ({ direction, price }) => <Side direction={direction} text={shown(price, decimals)} />,
+  };
+}
+
+const TIME: Column<{ timestamp: number }> = {
+  head: "Time",
+  isNumber: true,
+  cell: ({ timestamp }) => (
+    <span class="dim">
+      <Time ms={timestamp} />
+    </span>
+  ),
+};
 
 /** A text with its side by colour and by an arrow. */
 export function Side({ direction, text }: { direction: Direction; text: string }) {

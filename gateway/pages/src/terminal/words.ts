@@ -1,6 +1,6 @@
 import { VenueError } from "../shared/venue_error";
 import type { Notice, UserTrade } from "../shared/venue_types";
-import { shown } from "../shared/numbers";
+import { percent, shown } from "../shared/numbers";
 import { reasons } from "./state";
 
 /** Words for what the protocol says in codes. */
@@ -35,6 +35,11 @@ const MARKET: Record<string, string> = {
 /** What may be done in a market, in words. */
 export function marketWords(state: string): string {
   return MARKET[state] ?? plain(state);
+}
+
+/** A change in per cent, as the venue says it of a day. */
+export function changeWords(change: number | null | undefined): string {
+  return percent(change == null ? null : change / 100);
 }
 
 /** stop_market as "stop market". */

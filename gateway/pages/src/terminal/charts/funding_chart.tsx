@@ -36,7 +36,7 @@ export function FundingChart({ venue, instrument, ticker }: FundingChartProps) {
   useEffect(() => {
     let isEnded = false;
     const read = async (): Promise<void> => {
-      const endMs = Date.now() + DAY_MS; // the venue answers up to its own present
+      const endMs = venue.nowMs + DAY_MS;
       const params = { instrument_name: name, start_timestamp: endMs - (span + 1) * DAY_MS, end_timestamp: endMs };
       try {
         const answer = await venue.call<FundingRow[]>("public/get_funding_rate_history", params);

@@ -8,9 +8,9 @@ import { PriceData, type Drawing, type Reference } from "./price_data";
 const MINUTE = 60_000;
 const FIRST = 1_800_000_000_000;
 
-/** The answers of a venue that has traded once each minute from FIRST on, at a price that counts the minutes. */
+/** The answers of a venue, whose clock is not this machine's, that has traded once each minute from FIRST on, at a price that counts the minutes. */
 class Minutes {
-  now = FIRST + 2000 * MINUTE;
+  nowMs = FIRST + 2000 * MINUTE;
   asked: { start_timestamp: number; end_timestamp: number }[] = [];
   push: (data: unknown) => void = () => undefined;
   live: () => void | Promise<void> = () => undefined;
@@ -30,7 +30,7 @@ class Minutes {
     this.asked.push(params);
     const ticks: number[] = [];
     const from = Math.max(params.start_timestamp - (params.start_timestamp % MINUTE), FIRST);
-    for (let at = from; at <= Math.min(params.end_timestamp, this.now); at += MINUTE) ticks.push(at);
+    for (let at = from; at <= Math.min(params.end_timestamp, this.nowMs); at += MINUTE) ticks.push(at);
     const prices = ticks.map((at) => (at - FIRST) / MINUTE);
     return { ticks, open: prices, high: prices, low: prices, close: prices, volume: ticks.map(() => 1) };
   }
@@ -63,19 +63,8 @@ async function begun() {
   const venue = new Minutes();
   const drawn = new Drawn();
   const data = new PriceData(venue as unknown as Venue, "BTC_USDC-PERPETUAL", RESOLUTIONS[0], drawn);
-  await withTime(venue, () => venue.live());
+  await venue.live();
   return { venue, drawn, data };
-}
-
-/** The page's clock and the venue's agree here. */
-async function withTime(venue: Minutes, run: () => void | Promise<void>): Promise<void> {
-  const real = Date.now;
-  Date.now = () => venue.now;
-  try {
-    await run();
-  } finally {
-    Date.now = real;
-  }
 }
 
 const times = (candles: readonly Candle[]) => candles.map(({ timeMs }) => (timeMs - FIRST) / MINUTE);
@@ -122,19 +111,19 @@ describe("a price chart's data", () => {
     const { venue, drawn, data } = await begun();
     await data.older();
     const before = drawn.candles.length;
-    venue.now += 30 * MINUTE;
-    await withTime(venue, () => venue.live());
+    venue.nowMs += 30 * MINUTE;
+    await venue.live();
     expect(drawn.candles.length).toBe(before + 30);
     expect(isWithoutGaps(drawn.candles)).toBe(true);
   });
 
   test("begins anew when more was missed than the venue answers at once", async () => {
     const { venue, drawn } = await begun();
-    venue.now += 9000 * MINUTE;
+    venue.nowMs += 9000 * MINUTE;
     const call = venue.call.bind(venue);
     venue.call = (method, params) =>
-      call(method, { ...params, start_timestamp: Math.max(params.start_timestamp, venue.now - 4999 * MINUTE) });
-    await withTime(venue, () => venue.live());
+      call(method, { ...params, start_timestamp: Math.max(params.start_timestamp, venue.nowMs - 4999 * MINUTE) });
+    await venue.live();
     expect(drawn.candles.length).toBe(5000);
     expect(isWithoutGaps(drawn.candles)).toBe(true);
   });

@@ -91,7 +91,7 @@ export class PriceData {
     this.heard ??= [];
     await this.asking(async () => {
       const { stepMs } = this.resolution;
-      const endMs = Date.now() + stepMs; // the venue answers up to its own present
+      const endMs = this.venue.nowMs + stepMs;
       const last = this.candles[this.candles.length - 1];
       const page = await this.history(last?.timeMs ?? endMs - FIRST_PAGE * stepMs, endMs);
       const isJoined = last !== undefined && page[0] !== undefined && page[0].timeMs <= last.timeMs + stepMs;
