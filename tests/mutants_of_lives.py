@@ -41,6 +41,13 @@ LIFE_MUTANTS = (
         "tests/recordings/test_daily_files.py::test_a_day_of_an_exchange_begins_with_empty_books",
     ),
     CheckMutant(
+        "files of one day choose their ticks each for itself",
+        "recordings/daily_files.py",
+        "known=self.contracts",
+        "known=tuple(self.contracts)",
+        "tests/recordings/test_daily_files.py::test_files_of_one_day_have_the_tick_of_the_first_of_them",
+    ),
+    CheckMutant(
         "a file of a capture has other columns than the first",
         "recordings/joined_files.py",
         "        if found.strip() != first.strip():\n",

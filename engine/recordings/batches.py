@@ -42,6 +42,20 @@ class Batch:
     read: int
     checks: Checks | None = None
 
+    def until(self, message: int | None, time_ns: int | None) -> tuple[int, int, bool]:
+        """How many rows come before an end, the messages read until there, and whether it is in this batch.
+
+        The end is behind a message, and before the first row of a later time.
+        """
+        rows, read, ended = len(self.commands), self.read, False
+        is_late = self.commands["time_ns"] > time_ns if time_ns is not None else np.zeros(0, np.bool_)
+        if is_late.any():
+            rows, ended = int(np.argmax(is_late)), True
+            read = int(self.messages[rows]) - 1
+        if message is not None and read >= message:
+            rows, read, ended = min(rows, int(np.searchsorted(self.messages, message, "right"))), message, True
+        return rows, read, ended
+
 
 @dataclass(frozen=True)
 class ContractSpec:

@@ -96,16 +96,11 @@ def gather(
     """
     gathered = _Gathered(recording, contract)
     for batch in recording.batches():
-        rows = len(batch.commands)
-        if until_message is not None:
-            rows = min(rows, int(np.searchsorted(batch.messages, until_message, "right")))
-        times = running_times(batch, gathered.now_ns) if rows else np.zeros(0, np.int64)
-        if until_ns is not None:
-            rows = min(rows, int(np.searchsorted(times, until_ns, "right")))
-        gathered.take(batch, times, rows)
+        rows, _, ended = batch.until(until_message, until_ns)
+        gathered.take(batch, running_times(batch, gathered.now_ns), rows)
         if progress is not None:
             progress(batch.read, recording.total)
-        if rows < len(batch.commands):
+        if ended:
             break
     return gathered.picture()
 

@@ -201,13 +201,7 @@ class Replay:
 
     def _cut(self, batch: Batch) -> bool:
         """Shorten the batch to what is wanted; whether nothing after it is."""
-        options, rows, ended = self.options, len(batch.commands), False
-        if options.until_message is not None and batch.read >= options.until_message:
-            rows = int(np.searchsorted(batch.messages, options.until_message, "right"))
-            batch.read, ended = options.until_message, True
-        if options.until_ns is not None and rows and batch.commands["time_ns"][rows - 1] > options.until_ns:
-            rows = int(np.searchsorted(batch.commands["time_ns"], options.until_ns, "right"))
-            batch.read, ended = int(batch.messages[rows - 1]) if rows else 0, True
+        rows, batch.read, ended = batch.until(self.options.until_message, self.options.until_ns)
         if ended:
             rows += rows < len(batch.commands) and bool(batch.commands["kind"][rows] == CommandKind.LABEL)
             batch.commands, batch.messages = batch.commands[:rows], batch.messages[:rows]

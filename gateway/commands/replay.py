@@ -54,6 +54,8 @@ exit codes: 0 replayed, 2 it cannot be read or replayed, 3 replayed without orde
 POSITION_LIMIT, QTY_TOO_LARGE, BAD_TICK, CAPACITY or a repeated order (0 with --allow-refused)
 """
 _COUNT = re.compile(r"\d{1,15}", re.ASCII)
+_NANOS = re.compile(r"(?<=\.\d{6})\d{1,3}", re.ASCII)
+"""The digits behind microseconds, which datetime drops."""
 
 
 @dataclass(frozen=True)
@@ -356,7 +358,8 @@ def _time(text: str, is_not: str = "not") -> int:
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is {is_not} a time like 2015-05-01T02:00") from None
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return int(when.timestamp() * 1_000_000) * 1000
+    nanos = _NANOS.search(text)
+    return int(when.timestamp() * 1_000_000) * 1000 + (int(nanos[0].ljust(3, "0")) if nanos else 0)
 
 
 def _speed(text: str) -> float:

@@ -144,18 +144,8 @@ async def _replay(args: argparse.Namespace, reader: Reader) -> int:
 
 def _wanted(batch: Batch, until: Any) -> tuple[Any, int, bool]:
     """The rows of a batch that a client may send, up to where the replay ends; messages so far; whether it ends."""
-    rows, messages = batch.commands, batch.messages
-    end = len(rows)
-    if until.message is not None:
-        end = min(end, int(np.searchsorted(messages, until.message, "right")))
-    if until.time_ns is not None:
-        end = min(end, int(np.searchsorted(rows["time_ns"], until.time_ns, "right")))
-    read, ended = batch.read, end < len(rows)
-    if ended:
-        read = int(messages[end]) - 1
-    if until.message is not None and read >= until.message:
-        read, ended = until.message, True
-    rows = rows[:end]
+    end, read, ended = batch.until(until.message, until.time_ns)
+    rows = batch.commands[:end]
     return rows[np.isin(rows["kind"], _SENT)].copy(), read, ended
 
 

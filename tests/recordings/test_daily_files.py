@@ -123,6 +123,9 @@ def test_a_day_of_an_exchange_begins_with_empty_books(tmp_path: Path) -> None:
     }  # fmt: skip
     assert (result.executions, result.executions_as_recorded, result.lost, result.ignored) == (1, 1, {}, {})
     assert result.book_rows_equal == result.book_rows_checked
+    first, _ = play(open_recording(tmp_path / "S013020-v50.txt"))
+    until, _ = play(open_recording(tmp_path), until_ns=int(np.datetime64("2020-01-31", "ns").astype(np.int64)))
+    assert result.messages > until.messages >= first.messages, "where the second day begins, the first was read"
 
 
 @compiled

@@ -300,6 +300,12 @@ def test_until_stops_after_messages_or_at_a_time(example: Path) -> None:
         assert (result.messages, result.commands, result.trades) == (3, 3, 1)
     assert play(open_recording(example), until_message=9)[0].messages == 5
     assert play(open_recording(example), until_ns=1)[0].commands == 0
+    text = example.read_text()
+    for early, late in (("2000,", "9000,"), ("5000,", "2000,")):
+        text = text.replace(early, late)
+    example.write_text(text)
+    result, _ = play(open_recording(example), until_ns=4500)
+    assert (result.messages, result.commands) == (1, 1), "the first later time is the end, whatever comes behind it"
 
 
 def test_pace_is_asked_before_each_recorded_time(example: Path) -> None:
