@@ -82,6 +82,11 @@ _WIDTHS = {"quantity": (0, (1 << 32) - 1), "price_ticks": (-(1 << 63), (1 << 63)
 """What fits into a record where the value does not count."""
 
 
+def is_binary(head: bytes) -> bool:
+    """Whether the first bytes are the binary form's."""
+    return head.startswith(MAGIC)
+
+
 def is_csv(head: bytes) -> bool:
     """Whether the first bytes are the CSV form's header line."""
     return head.split(b"\n", 1)[0].strip() == ",".join(CSV_COLUMNS).encode()
