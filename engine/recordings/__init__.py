@@ -176,9 +176,9 @@ def _module(name: str) -> Any:
     return import_module(f"{__name__}.{name}")
 
 
-def _made(module: str, name: str, *arguments: Any) -> Reader:
-    """What a class or a function of a module makes of the arguments."""
-    reader: Reader = getattr(_module(module), name)(*arguments)
+def _made(module: str, name: str, *arguments: Any, **more: Any) -> Reader:
+    """What a class of a module makes of the arguments."""
+    reader: Reader = getattr(_module(module), name)(*arguments, **more)
     return reader
 
 
@@ -192,7 +192,7 @@ def _decoder(kind: str) -> Callable[[Source, Wanted, bool], Any]:
 def _of_many_contracts(kind: str, decoder: Any, wanted: Wanted) -> Reader:
     """The reader of what a decoder gives, or of the daily files of one."""
     module, name = ("lives_reader", "LivesReader") if kind in DECODERS else ("price_levels", "LevelsReader")
-    return _made(module, name, decoder, wanted)
+    return _made(module, name, decoder, wanted=wanted)
 
 
 def _main_stream(path: Path, streams: list[Source]) -> Source:

@@ -80,10 +80,11 @@ def _look(work, batch, events, written, counted):
 
 
 @part
-def _apply(root, work, batch, events, compared, counted):
+def _apply(root, work, batch, events, kept):
     """Apply rows up to the next check, or as many as go at once: _DONE, _DRAIN when there is no room, _BROKEN."""
     commands, sequences, address, stop, instant = batch
     ring, ring_address, ring_rows = events
+    compared, counted = kept
     tallies, fills, _, _, _, _, _, _, _ = compared
     room = min(ring_rows - work.written, len(fills) - tallies[0].fills)
     if work.is_reported:
@@ -107,7 +108,7 @@ def _apply(root, work, batch, events, compared, counted):
 
 
 @unlocked
-def _run(root, works, batch, events, said, compared, counted):
+def _run(root, works, batch, events, said, kept):
     work = works[0]
     commands, sequences, address, instant = batch
     checks, executions, books = said
@@ -116,13 +117,13 @@ def _run(root, works, batch, events, said, compared, counted):
         if work.check < len(checks):
             stop = np.int64(checks[work.check].at)
         while work.place < stop:
-            status = _apply(root, work, (commands, sequences, address, stop, instant), events, compared, counted)
+            status = _apply(root, work, (commands, sequences, address, stop, instant), events, kept)
             if status != _DONE:
                 return status
         if work.check >= work.checks:
             return _DONE
         check = checks[work.check]
-        compare(root[0], compared, check, (executions, books), (np.int64(work.execution), np.int64(work.book)))
+        compare(root[0], kept[0], check, (executions, books), (np.int64(work.execution), np.int64(work.book)))
         work.execution += check.executions
         work.book += check.books
         work.check += 1
@@ -183,5 +184,5 @@ class CheckedRun:
         said = self._checks.rows, self._checks.executions, self._checks.books
         batch = self._batch.commands, self._batch.sequences, self._address, self._instant
         counted = *self._runner.tallies, self._reports.out, self._reports.carry
-        root = self._runner.engine.root
-        return int(_run(root, self._work, batch, self._events, said, self._comparison.arrays, counted))
+        kept = self._comparison.arrays, counted
+        return int(_run(self._runner.engine.root, self._work, batch, self._events, said, kept))
