@@ -18,7 +18,7 @@ _RUNS = 0.8
 """Of a longer file most inputs keep a run of at most so many records."""
 _HEAD_CHANGED = 0.04
 _TOKEN = re.compile(rb'"(?:[^"\\\n]|\\.)*"|[^\s,:\[\]{}"]+')
-_LETTERS = b"0123456789.-+eE \"aZ_"
+_LETTERS = b'0123456789.-+eE "aZ_'
 _PITCH_WIDTHS = (1, 1, 2, 6, 8, 10, 12)
 _WORD_SIZES = (1, 2, 4, 6, 8)
 

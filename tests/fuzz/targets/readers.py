@@ -54,6 +54,8 @@ from tests.fuzz.targets.recordings import BASES, LOBSTER, SKIPS
 
 MOST_GROWTH_KIB = 64 << 10
 """How much more memory than ever before one input may take; the first ones warm up."""
+LOOKED_AT = 25
+"""The system is asked for the memory after so many inputs: it takes longer to answer than some inputs take."""
 MOST_CPU_S = 40
 SAMPLED = 400
 """One of so many inputs is a file, and is replayed."""
@@ -69,7 +71,7 @@ _BLOCKS = {
     "BLOCK_LEVELS": (binance, kraken, lobster),
     "BLOCK_BYTES": (bitstamp,),
 }
-_SMALL: tuple[tuple[Any, str, Any], ...] = (
+SMALL: tuple[tuple[Any, str, Any], ...] = (
     *((module, name, _ROWS) for name, modules in _BLOCKS.items() for module in modules),
     *((module, "OUT_ROWS", _OUT_ROWS) for module in (lives_reader, price_levels)),
     (lives_reader, "new_follower", lambda from_ns: new_follower(from_ns, 16, 64)),
@@ -174,12 +176,12 @@ class OneReader(Target):
         self._bases = [name.encode() + b"\n" + data for name, data in self._files.items()]
         self._paths: dict[str, Path] = {}
         self._done, self._most_kib = 0, 0
-        self._as_users = tuple((module, name, getattr(module, name)) for module, name, _ in _SMALL)
+        self.as_users = tuple((module, name, getattr(module, name)) for module, name, _ in SMALL)
         signal.signal(signal.SIGPROF, _told)
-        _set(_SMALL)
+        set_values(SMALL)
 
     def close(self) -> None:
-        _set(self._as_users)
+        set_values(self.as_users)
         signal.signal(signal.SIGPROF, signal.SIG_DFL)
 
     def bases(self) -> list[bytes]:
@@ -194,7 +196,7 @@ class OneReader(Target):
             pool = self._bases
         head, _, data = pool[below(chance, len(pool))].partition(b"\n")
         name = head.removeprefix(SKIPS.encode())
-        layout = next((each for end, each in self.layouts.items() if name.endswith(end.encode())), None)
+        layout = self.layout(name)
         if layout is not None and chance.random() < _STRUCTURED:
             data = restructured(data, layout, chance)
         elif layout is None and len(data) >= 8 and chance.random() < _STRUCTURED:
@@ -212,24 +214,22 @@ class OneReader(Target):
         try:
             if zlib.crc32(data) % SAMPLED == 0:
                 shape = self._as_a_file(name, content, skip_bad)
-            elif self.format == "table":
-                path = self._path(name)
-                path.write_bytes(content)
-                shape = _read(path, lambda: open_stream(Source(path), "table", None, skip_bad))
             else:
                 path = self._path(name.replace("orderbook", "message"))
-                shape = _read(path, lambda: self._from_memory(name, content, skip_bad))
+                shape = _read(path, lambda: self.opened(name, content, skip_bad))
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
         self._look_at_memory()
         return shape
 
-    def _path(self, name: str) -> Path:
-        if name not in self._paths:
-            self._paths[name] = self.folder / name
-        return self._paths[name]
+    def layout(self, name: bytes) -> Layout | None:
+        """How a file of that name is built."""
+        return next((each for end, each in self.layouts.items() if name.endswith(end.encode())), None)
 
-    def _from_memory(self, name: str, content: bytes, skip_bad: bool) -> Reader:
+    def opened(self, name: str, content: bytes, skip_bad: bool) -> Reader:
+        """The reader of bytes, from memory; a table is read from a file."""
+        if self.format == "table":
+            return open_stream(Source(self.write(name, content)), "table", None, skip_bad)
         main, book = MemorySource(self._path(name), "", content), None
         if self.format == "lobster":
             files = self._files | {name: content}
@@ -239,33 +239,45 @@ class OneReader(Target):
             )
         return open_stream(main, self.format, book, skip_bad)
 
-    def _as_a_file(self, name: str, content: bytes, skip_bad: bool) -> str:
-        """Open and read it as users do, and replay it in an engine, with all checks on."""
+    def write(self, name: str, content: bytes) -> Path:
+        """The file to open for some bytes, with its other half beside it."""
         for other, whole in self._files.items() if self.format == "lobster" else ():
             self._path(other).write_bytes(whole)
         self._path(name).write_bytes(content)
-        path = self._path(name.replace("orderbook", "message"))
+        return self._path(name.replace("orderbook", "message"))
+
+    def _path(self, name: str) -> Path:
+        if name not in self._paths:
+            self._paths[name] = self.folder / name
+        return self._paths[name]
+
+    def _as_a_file(self, name: str, content: bytes, skip_bad: bool) -> str:
+        """Open and read it as users do, and replay it in an engine, with all checks on."""
+        path = self.write(name, content)
 
         def opened() -> Reader:
             return open_recording(path, self.format, skip_bad=skip_bad)
 
-        _set(self._as_users)
+        set_values(self.as_users)
         try:
             shape = _read(path, opened)
             _replay(path, opened)
         finally:
-            _set(_SMALL)
+            set_values(SMALL)
         return shape
 
     def _look_at_memory(self) -> None:
+        self._done += 1
+        if self._done % LOOKED_AT:
+            return
         now_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        grown_kib, self._done = now_kib - self._most_kib, self._done + 1
-        self._most_kib = now_kib
+        grown_kib, self._most_kib = now_kib - self._most_kib, now_kib
         if self._done > _WARM_UP and grown_kib > MOST_GROWTH_KIB:
-            raise Wrong(f"took {grown_kib} KiB more memory than all before")
+            raise Wrong(f"one of the last {LOOKED_AT} inputs took {grown_kib} KiB more memory than all before")
 
 
-def _set(values: tuple[tuple[Any, str, Any], ...]) -> None:
+def set_values(values: tuple[tuple[Any, str, Any], ...]) -> None:
+    """Set attributes of modules."""
     for module, name, value in values:
         setattr(module, name, value)
 
