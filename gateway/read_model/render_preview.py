@@ -1,4 +1,4 @@
-"""The JSON of a previewed order: what the engine's own functions say that it would do."""
+"""The JSON of a previewed order or amendment: what the engine's own functions say that it would do."""
 
 from typing import Any
 
@@ -23,6 +23,8 @@ class Previewed(Struct, gc=False):
     side: int
     ord_type: int
     amount_lots: int
+    open_lots: int
+    """What of the amount is not filled yet: all of it for a new order."""
     price_ticks: int
     best_ticks: int
     """The best price of the other side, NIL when there is none."""
@@ -77,14 +79,14 @@ def _state(seen: Previewed) -> bytes:
 
 
 def _order_value(contract: Contract, seen: Previewed, tick_lots: int) -> int:
-    """What is filled at its prices and the rest at its own; with neither, the amount at its price or at the mark."""
+    """What is filled at its prices and the rest at its own; with neither, what is open at its price or at the mark."""
     played = seen.played
     total = tick_lots + played.resting_lots * played.resting_ticks
     if total:
         return total * contract.micros_per_tick_lot
     if seen.price_ticks:
-        return seen.price_ticks * seen.amount_lots * contract.micros_per_tick_lot
-    return contract.notional_micros(seen.mark_subticks, seen.amount_lots)
+        return seen.price_ticks * seen.open_lots * contract.micros_per_tick_lot
+    return contract.notional_micros(seen.mark_subticks, seen.open_lots)
 
 
 def terms(contract: Contract, row: Any, label: str) -> bytes:
@@ -113,8 +115,17 @@ def terms(contract: Contract, row: Any, label: str) -> bytes:
     )
 
 
+def amended_terms(contract: Contract, order_id: int, trigger_price_ticks: int, keeps_priority: bool) -> bytes:
+    """What an amendment is about beyond the order's side, type, amount and price."""
+    return b'"order_id":"%d","trigger_price":%b,"keeps_priority":%b' % (
+        order_id,
+        contract.price_text(trigger_price_ticks) if trigger_price_ticks else _NULL,
+        _BOOL[keeps_priority],
+    )
+
+
 def preview(contract: Contract, seen: Previewed, refusal: bytes, more: bytes) -> bytes:
-    """The answer of private/preview_order. `refusal` is null or an object, `more` are further fields."""
+    """The answer of a preview. `refusal` is null or an object, `more` are further fields."""
     played = seen.played
     lots = sum(count for _, count in played.fills)
     tick_lots = sum(price * count for price, count in played.fills)
