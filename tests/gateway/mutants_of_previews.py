@@ -40,6 +40,7 @@ PREVIEW_MUTANTS = (
     ),
     Mutant(
         "a preview tells of a legal freeze", "sessions/methods/preview.py",
-        "Reason(shown(reason))", "reason", f"{FIGURES}::test_a_freeze_by_law_is_told_as_any_other_restriction",
+        "Reason(shown(seen.played.reason))", "seen.played.reason",
+        f"{FIGURES}::test_a_freeze_by_law_is_told_as_any_other_restriction",
     ),
 )  # fmt: skip
