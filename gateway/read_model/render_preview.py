@@ -7,7 +7,7 @@ from msgspec import Struct
 from engine.code_values import EXEC_ICEBERG, EXEC_POST_ONLY, EXEC_REDUCE_ONLY, EXEC_REJECT_POST_ONLY, TYPE_LIMIT
 from engine.codes import NIL, Reason, SelfTrade, Side
 from engine.statements.what_if import Holding, Played, Pool
-from engine.units import SUBTICKS, fee_micros
+from engine.units import PPB, SUBTICKS
 from gateway.read_model.render import CANCEL_REASON, MARKETS, ORDER_TYPE, SIDE, TIME_IN_FORCE, TRIGGER, reference
 from gateway.wire.decimals import Contract, micros_text, ratio_text
 from gateway.wire.jsonrpc_answers import encode
@@ -59,6 +59,11 @@ def _holding(contract: Contract, held: Holding) -> bytes:
         _micros(held.initial_micros), _micros(held.maintenance_micros), _micros(held.unrealised_micros),
         reference(contract, held.liquidation_subticks),
     )  # fmt: skip
+
+
+def _fee_micros(notional_micros: int, rate_ppb: int) -> int:
+    """`engine.units.fee_micros`, whose first call from here would compile it while the venue's loop waits."""
+    return -(-notional_micros * rate_ppb // PPB)
 
 
 def _slippage(paid: int, wanted: int, side: int) -> bytes:
@@ -161,7 +166,7 @@ def preview(contract: Contract, seen: Previewed, refusal: bytes, more: bytes) ->
         _slippage(tick_lots * SUBTICKS, seen.mark_subticks * lots, seen.side) if lots else _NULL,
         _micros(_order_value(contract, seen, tick_lots)),
         _micros(played.fee_micros),
-        _micros(int(fee_micros(resting, seen.maker_fee_ppb))),
+        _micros(_fee_micros(resting, seen.maker_fee_ppb)),
         _micros(seen.before.free_micros - played.pool.free_micros),
         _pool(seen.before),
         _pool(played.pool),

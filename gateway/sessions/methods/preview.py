@@ -58,13 +58,14 @@ def preview_edit(session: SessionState, params: method_table.EditParams, call: C
     if not view.is_open:
         raise ended(view, ErrorCode.NOT_OPEN_ORDER)
     contract, previews = call.projection.contract_at(view.contract_slot), call.projection.previews
-    row = np.frombuffer(amendment(session, params, call, view), COMMAND)[0]
+    rows = np.frombuffer(amendment(session, params, call, view), COMMAND)
+    row = rows[0]
     amount_lots = int(row["qty_lots"])
     trigger_ticks = int(row["trigger_price_ticks"]) or view.trigger_price_ticks
     price_ticks = int(row["price_ticks"]) or view.price_ticks or trigger_ticks
     order = view.side, view.ord_type, amount_lots, max(amount_lots - view.filled_lots, 0), price_ticks
     before = previews.before(session.account_slot, contract.slot)
-    played = previews.play_amended(row, contract.slot, call.now_ns)
+    played = previews.play_amended(rows, contract.slot, call.now_ns)
     seen = _seen(call, contract, order, before, played)
     more = amended_terms(contract, view.order_id, trigger_ticks, played.keeps_priority)
     return _answer(session, call, contract, seen, row, more)

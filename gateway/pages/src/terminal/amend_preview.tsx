@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { decimalsOf, money, shown, signed } from "../shared/numbers";
+import { decimalsOf, money, shown } from "../shared/numbers";
 import { LatestOnly } from "../shared/latest_only";
 import type { Params } from "../shared/venue";
 import type { Instrument, Order } from "../shared/venue_types";
@@ -70,7 +70,7 @@ export function amendRows(preview: EditPreview, of: Instrument): [name: string, 
     rows.push(["Fills now", `${shown(preview.filled_amount, amounts)} at ${shown(preview.average_price, prices)}`]);
     rows.push(["Fee now", money(preview.taker_fee)]);
   }
-  rows.push(["Cost", signed(preview.cost, 2)]);
+  rows.push(preview.cost < 0 ? ["Frees", shown(-preview.cost, 2)] : ["Cost", shown(preview.cost, 2)]);
   rows.push(["Free after", shown(preview.after.available_funds, 2)]);
   rows.push(["Margin after", shown(preview.after.initial_margin, 2)]);
   rows.push(["Liquidation after", shown(preview.position_after.estimated_liquidation_price, prices)]);
