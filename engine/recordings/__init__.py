@@ -112,16 +112,28 @@ def _open(path: Path, format: str, book: Path | None, skip_bad: bool, wanted: Wa
     main = _main_stream(path, streams)
     kind = recognise(main) if format == "auto" else format
     if kind == "lobster":
-        return _made("lobster", "LobsterReader", main, _lobster_book(main, streams, book), skip_bad)
+        return open_stream(main, kind, _lobster_book(main, streams, book), skip_bad)
+    return open_stream(main, kind, sources(book)[0] if book else None, skip_bad, wanted)
+
+
+def open_stream(
+    main: Source, kind: str, book: Source | None = None, skip_bad: bool = False, wanted: Wanted = EVERYTHING
+) -> Reader:
+    """The reader of one stream of a known format, with its recorded book where that is a stream of its own.
+
+    RecordingError as `open_recording`.
+    """
+    if kind == "lobster" and book:
+        return _made("lobster", "LobsterReader", main, book, skip_bad)
     if kind == "bitstamp":
-        return _made("bitstamp", "BitstampReader", main, sources(book)[0] if book else None, skip_bad)
+        return _made("bitstamp", "BitstampReader", main, book, skip_bad)
     if book:
-        raise RecordingError(f"{book}: a {kind} recording has no recorded book to compare with; leave it out")
+        raise RecordingError(f"{book.path}: a {kind} recording has no recorded book to compare with; leave it out")
     if kind in OF_MANY_CONTRACTS:
         return _of_many_contracts(kind, _decoder(kind)(main, wanted, skip_bad), wanted)
     if kind in _OF_ONE_CONTRACT:
         return _made(*_OF_ONE_CONTRACT[kind], main, skip_bad)
-    raise RecordingError(f"{path}: format {kind!r} is none of {', '.join(FORMATS)}")
+    raise RecordingError(f"{main.path}: format {kind!r} is none of {', '.join(FORMATS)}")
 
 
 def _open_folder(folder: Path, format: str, book: Path | None, skip_bad: bool, wanted: Wanted) -> Reader:
