@@ -3,17 +3,27 @@
 import asyncio
 import os
 import signal
-from contextlib import asynccontextmanager
+import sqlite3
+from contextlib import asynccontextmanager, closing
 
+import numpy as np
 import pytest
 
 from engine import host
+from engine.codes import CommandKind
+from engine.journal.format import RECORD_BYTES
+from engine.schema import COMMAND
+from gateway import clock
 from gateway.client import Client
 from gateway.cluster import beginning
-from gateway.cluster.messages import Author, EpochMessage, RecordMessage
+from gateway.cluster.messages import Author, EpochMessage, RecordMessage, SideMessage
 from gateway.cluster.replication import NAME
+from gateway.cluster.side_pages import SideCopy
 from gateway.config import Cluster
 from gateway.net.server import Server
+from gateway.office.bootstrap import open_trader
+from gateway.registry.registry import Registry
+from gateway.registry.vault import Vault
 from gateway.venue.released import NotLeadingError
 from tests.cluster.servers import need_servers, one_server
 from tests.gateway.live import BTC, config_of, play, running, set_up, until
@@ -179,3 +189,39 @@ def test_a_fenced_venue_answers_nothing_more_stops_and_does_not_start_again(tmp_
             again.venue.abandon()
 
     play(story())
+
+
+def test_the_registry_is_in_the_stream_ahead_of_what_follows_from_it(tmp_path):
+    async def story():
+        with one_server(tmp_path / "n1") as server:
+            config = config_of(folder_of(tmp_path), cluster=cluster_of(server))
+            set_up(config, ["alice"])
+            async with running(config) as venue, connected(server) as stream:
+                registry = Registry(config.registry)
+                vault = Vault(config.vault, registry)
+                open_trader(registry, vault, "bob", 1000, clock.wall_ns())
+                reference = registry.last_reference()
+                registry.close()
+                await until(lambda: not venue.venue.registry.pending_intents(reference - 1))
+                found = await messages_of(stream)
+            copy, known, accounts = SideCopy(), set(), 0
+            for message in found:
+                if isinstance(message, SideMessage):
+                    image = copy.take(message)
+                    known = names_in(image) if image else known
+                elif isinstance(message, RecordMessage):
+                    rows = np.frombuffer(message.record[RECORD_BYTES:], COMMAND)
+                    accounts += int((rows["kind"] == CommandKind.ACCOUNT_OPEN).sum())
+                    assert len(known) >= accounts, "the log names an account that no registry before it has"
+            assert {"alice", "bob"} <= known
+
+    play(story())
+
+
+def names_in(image):
+    """The names of the accounts in a registry's bytes."""
+    data = bytearray(image)
+    data[18:20] = b"\1\1"  # not in WAL mode: a database in memory has none
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.deserialize(bytes(data))
+        return {name for (name,) in db.execute("SELECT name FROM accounts")}
