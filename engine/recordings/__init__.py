@@ -19,6 +19,7 @@ from engine.recordings import (
     coinbase,
     csv_jsonl,
     daily_files,
+    daily_tables,
     databento,
     flash1,
     itch,
@@ -150,8 +151,11 @@ def _open_folder(folder: Path, format: str, book: Path | None, skip_bad: bool, w
         raise RecordingError(f"{other}: is {found[other]}, and {path.name} is {kind}; a folder has files of one format")
     if kind in joined_files.JOINED_FORMATS:
         return _open_joined(folder, kind, skip_bad, wanted)
+    if kind == daily_tables.DailyTables.format:
+        return daily_tables.DailyTables(folder, skip_bad)
     if kind not in daily_files.FORMATS_BY_DAY:
-        names = ", ".join((*daily_files.FORMATS_BY_DAY, *joined_files.JOINED_FORMATS))
+        tables = daily_tables.DailyTables.format
+        names = ", ".join((*daily_files.FORMATS_BY_DAY, *joined_files.JOINED_FORMATS, tables))
         reason = f"a folder of {kind} files is not read as one, those of {names} are; name a file"
         raise RecordingError(f"{folder}: {reason}")
     if kind in DECODERS:
