@@ -7,6 +7,7 @@ import json
 import re
 import sqlite3
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -187,7 +188,7 @@ def open_reader(args: argparse.Namespace) -> Reader:
     wanted = Wanted(symbols, args.since, tuple(args.contract), args.trades)
     reader = open_recording(path, args.format, args.book, args.skip_bad, wanted)
     if isinstance(reader, JournalRecording):
-        reader.contracts = _named(data_folder(args.path), args.contract)
+        reader.contracts = named_contracts(data_folder(args.path), args.contract)
     elif reader.format not in OF_MANY_CONTRACTS:
         for text in args.contract:
             reader.contract = parse_contract(text, reader.contract)
@@ -199,7 +200,7 @@ def data_folder(path: Path) -> Path:
     return path if Path(Config(data=str(path)).journal).is_dir() else path.absolute().parent
 
 
-def _named(folder: Path, texts: list[str]) -> list[ContractSpec]:
+def named_contracts(folder: Path, texts: Sequence[str] = ()) -> list[ContractSpec]:
     """A journal's contracts by slot, as the registry beside it names them; each `--contract` is about the next slot."""
     specs: list[ContractSpec] = []
     registry = Config(data=str(folder)).registry
