@@ -153,8 +153,10 @@ def _open_folder(folder: Path, format: str, book: Path | None, skip_bad: bool, w
         raise RecordingError(f"{other}: is {found[other]}, and {path.name} is {kind}; a folder has files of one format")
     if kind in joined_files.JOINED_FORMATS:
         return _open_joined(folder, kind, skip_bad, wanted)
+    if kind == "table":
+        return _made("daily_tables", "DailyTables", folder, skip_bad)
     if kind not in daily_files.FORMATS_BY_DAY:
-        names = ", ".join((*daily_files.FORMATS_BY_DAY, *joined_files.JOINED_FORMATS))
+        names = ", ".join((*daily_files.FORMATS_BY_DAY, *joined_files.JOINED_FORMATS, "table"))
         reason = f"a folder of {kind} files is not read as one, those of {names} are; name a file"
         raise RecordingError(f"{folder}: {reason}")
     return _of_many_contracts(kind, daily_files.DailyFiles(folder, kind, decoder_of(kind), wanted, skip_bad), wanted)
