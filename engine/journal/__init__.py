@@ -10,6 +10,7 @@ from engine.journal.archive import (
     read_archive_header,
     write_archive,
 )
+from engine.journal.copy import JournalCopy
 from engine.journal.format import CorruptJournalError, JournalError, SegmentHeader, genesis
 from engine.journal.loss import begin_anew, begin_reading, write_read_again
 from engine.journal.reader import JournalReader, TornTail, gathered
@@ -45,6 +46,7 @@ __all__ = [
     "End",
     "Expected",
     "Journal",
+    "JournalCopy",
     "JournalError",
     "JournalOptions",
     "JournalReader",
