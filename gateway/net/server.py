@@ -35,7 +35,7 @@ TIME_SECONDS = 0.01
 OPERATIONS_CONNECTIONS = 64
 """Open connections to the operations listener: their own, so that a full public port keeps no officer out."""
 DRAIN_SECONDS = 10
-_GOING_AWAY = 1001
+GOING_AWAY = 1001
 
 
 class Server:
@@ -53,7 +53,7 @@ class Server:
         host.warm_up()
         self.turns = Turns(config.busy_poll_us)
         if failure is None:
-            self.venue = Venue(config, progress, self.turns.in_loop, self.turns.fail, accepted, accepted_time)
+            self.venue = self._venue(config, progress, accepted, accepted_time)
         else:
             self.venue = ReadOnlyVenue(config, failure, progress, self.turns.in_loop)
         self.turns.queries = self.venue.context.turns = QueryTurns(clock.steady_ns)
@@ -67,6 +67,11 @@ class Server:
             operation.sessions, operation.end_session = self._open_sessions, self._end_session
         self._index = IndexPrices(self.venue, self.turns)
         self._ticks = 0
+
+    def _venue(
+        self, config: Config, progress: Progress | None, accepted: AcceptedLoss | None, accepted_time: Accepted
+    ) -> Venue:
+        return Venue(config, progress, self.turns.in_loop, self.turns.fail, accepted, accepted_time)
 
     # --- life -----------------------------------------------------------------------------------------------------
 
@@ -141,7 +146,7 @@ class Server:
         self.turns.stop_timers()
         self._index.stop()
         for connection in self._websockets:
-            connection.finish(_GOING_AWAY, "the venue is shutting down; connect again in a moment")
+            connection.finish(GOING_AWAY, "the venue is shutting down; connect again in a moment")
         self.venue.sequencer.close_turn()
         await asyncio.sleep(0.05)
         for connection in [*self._websockets, *self.connections.http, *self.operations_connections.http]:
