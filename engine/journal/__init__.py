@@ -13,6 +13,7 @@ from engine.journal.archive import (
 from engine.journal.copy import JournalCopy
 from engine.journal.format import CorruptJournalError, JournalError, SegmentHeader, genesis
 from engine.journal.loss import begin_anew, begin_reading, write_read_again
+from engine.journal.raw_records import RawRecord, raw_records
 from engine.journal.reader import JournalReader, TornTail, gathered
 from engine.journal.records import Position
 from engine.journal.retention import (
@@ -53,6 +54,7 @@ __all__ = [
     "LossError",
     "Position",
     "Proof",
+    "RawRecord",
     "SegmentHeader",
     "Snapshot",
     "SnapshotError",
@@ -71,6 +73,7 @@ __all__ = [
     "gathered",
     "genesis",
     "newest_first",
+    "raw_records",
     "read_archive_header",
     "read_header",
     "read_snapshot",

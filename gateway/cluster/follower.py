@@ -38,15 +38,11 @@ class Follower:
         """The last message that was taken."""
         self.leader: EpochMessage | None = None
         """Who leads, as the last epoch message says."""
+        end = None if copy is None else host.log_end(directory)
+        self.place = Place(0, 0) if end is None else Place(end.segment, end.number)
+        """The last record that the copy has; segment 0 without any."""
         self.compared_seq = 0
         """The last sequence at which the state was compared with the leader's."""
-
-    @property
-    def place(self) -> Place:
-        """The last record that the copy has; segment 0 without any."""
-        if self.copy is None:
-            return Place(0, -1)
-        return Place(self.copy.position.segment.number, self.copy.position.records - 1)
 
     @property
     def last_seq(self) -> int:
@@ -82,37 +78,34 @@ class Follower:
         self.leader = message
 
     def _take_record(self, message: RecordMessage) -> None:
-        if message.place <= self.place:
-            assert self.copy is not None
+        if self.copy is not None and message.place < self._next(self.copy):
             if message.place == self.place and message.chain != self.copy.position.chain:
                 raise self._diverged(f"record {_named(message.place)} has another hash")
             return
         try:
-            rows = self._append(message)
+            copy, rows = self._append(message)
         except host.JournalError as error:
             raise self._diverged(str(error)) from None
-        assert self.copy is not None
-        if (self.copy.position.chain, self.copy.last_seq) != (message.chain, message.last_seq):
+        self.place = message.place
+        if (copy.position.chain, copy.last_seq) != (message.chain, message.last_seq):
             raise self._diverged(f"record {_named(message.place)} is not what its headers say")
         if len(rows):
             self.apply(rows)
 
-    def _append(self, message: RecordMessage) -> Any:
+    def _append(self, message: RecordMessage) -> tuple[host.JournalCopy, Any]:
         header = message.segment_header
         if self.copy is None:
             self.copy = host.JournalCopy.begin(self.directory, header)
-        begins = message.place.segment > self.copy.position.segment.number
-        if message.place != (self._next_segment if begins else self._next):
+        copy, expected = self.copy, self._next(self.copy)
+        begins = message.place.segment > expected.segment
+        if message.place != (Place(expected.segment + 1, 0) if begins else expected):
             raise self._diverged(f"record {_named(message.place)} comes behind {_named(self.place)}: some are missing")
-        return self.copy.append(message.record, header if begins else b"")
+        return copy, copy.append(message.record, header if begins else b"")
 
-    @property
-    def _next(self) -> Place:
-        return Place(self.place.segment, self.place.number + 1)
-
-    @property
-    def _next_segment(self) -> Place:
-        return Place(self.place.segment + 1, 0)
+    @staticmethod
+    def _next(copy: host.JournalCopy) -> Place:
+        """Which record the next one of the present segment is."""
+        return Place(copy.position.segment.number, copy.position.records)
 
     def _take_side(self, message: SideMessage) -> None:
         if message.name != REGISTRY:

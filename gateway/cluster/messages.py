@@ -1,10 +1,10 @@
 """The messages of a venue's stream and of its heartbeat, packed and unpacked. Nothing here talks to a server.
 
 A stream `LOG_<venue>` has the one subject `log.<venue>`, so everything has one order and one last sequence. What kind a
-message is, who wrote it and in which epoch stand in its headers. The names of headers are case-sensitive.
+message is, who wrote it in which epoch, and the last record up to there stand in its headers: the stream's last message
+alone says who leads and how far the log goes. The names of headers are case-sensitive.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, get_args
 
@@ -25,7 +25,6 @@ MAX_PAYLOAD_BYTES = 8 << 20
 SIDE_BYTES = 4 << 20
 """A side file's changes are cut into messages with at most so many bytes of pages."""
 CHAIN_BYTES = 32
-_VENUE = re.compile("[A-Za-z0-9_-]{1,32}")
 Headers = Mapping[str, str]
 
 
@@ -76,20 +75,16 @@ class RecordMessage(NamedTuple):
 Reason = Literal["start", "takeover", "handover"]
 
 
-class EpochMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """From here on one node leads, from one place of the log on. Everything of an older epoch behind it is void."""
+class _Beside(msgspec.Struct, frozen=True, kw_only=True):
+    """What every message says that is not a record itself: who wrote it, and the last record before it."""
 
     epoch: int
     node: str
-    reason: Reason
-    addresses: list[str]
-    """Where clients find the node: websocket addresses."""
     segment: int
     number: int
-    """The last record of the log that it leads from; segment 0 when there is none."""
+    """The last record before it; segment 0 when there is none."""
     last_seq: int
     chain: bytes
-    time_ns: int
 
     @property
     def author(self) -> Author:
@@ -98,15 +93,22 @@ class EpochMessage(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def place(self) -> Place:
-        """The last record of the log that it leads from."""
+        """The last record before it."""
         return Place(self.segment, self.number)
 
 
-class SideMessage(msgspec.Struct, frozen=True, kw_only=True):
+class EpochMessage(_Beside, frozen=True, kw_only=True):
+    """From here on one node leads, from one place of the log on. Everything of an older epoch behind it is void."""
+
+    reason: Reason
+    addresses: list[str]
+    """Where clients find the node: websocket addresses."""
+    time_ns: int
+
+
+class SideMessage(_Beside, frozen=True, kw_only=True):
     """Changed pages of a file beside the journal, one of `parts` messages that belong together, from 0."""
 
-    epoch: int
-    node: str
     name: str
     version: int
     """Counts the file's changes: a higher one is newer. The first has every page."""
@@ -118,24 +120,12 @@ class SideMessage(msgspec.Struct, frozen=True, kw_only=True):
     """BLAKE3 of the whole file once all the parts are in it."""
     pages: dict[int, bytes]
 
-    @property
-    def author(self) -> Author:
-        """Who wrote it."""
-        return Author(self.epoch, self.node)
 
-
-class DigestMessage(msgspec.Struct, frozen=True, kw_only=True):
+class DigestMessage(_Beside, frozen=True, kw_only=True):
     """The digest of the leader's state after a sequence, for others to compare theirs with."""
 
-    epoch: int
-    node: str
     seq: int
     digest: str
-
-    @property
-    def author(self) -> Author:
-        """Who wrote it."""
-        return Author(self.epoch, self.node)
 
 
 class Beat(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,12 +145,6 @@ _KINDS: dict[type[Message], Kind] = {
 }  # fmt: skip
 
 
-def check_venue(name: str) -> None:
-    """Refuse a name that cannot be a part of a subject. ValueError."""
-    if _VENUE.fullmatch(name) is None:
-        raise ValueError(f"{name[:40]!r}: a venue's name has 1 to 32 of the characters A-Z a-z 0-9 _ -")
-
-
 def stream_name(venue: str) -> str:
     """The stream of a venue's log."""
     return f"LOG_{venue}"
@@ -178,14 +162,13 @@ def beat_subject(venue: str) -> str:
 
 def pack(message: Message) -> tuple[dict[str, str], bytes]:
     """A message's headers and body."""
-    author = message.author
-    headers = {KIND: _KINDS[type(message)], EPOCH: str(author.epoch), NODE: author.node}
+    author, place = message.author, message.place
+    headers = {
+        KIND: _KINDS[type(message)], EPOCH: str(author.epoch), NODE: author.node, SEGMENT: str(place.segment),
+        NUMBER: str(place.number), LAST: str(message.last_seq), CHAIN: message.chain.hex(),
+    }  # fmt: skip
     if isinstance(message, RecordMessage):
-        headers |= {
-            SEGMENT: str(message.place.segment), NUMBER: str(message.place.number), FIRST: str(message.first_seq),
-            LAST: str(message.last_seq), CHAIN: message.chain.hex(),
-        }  # fmt: skip
-        return headers, message.body
+        return headers | {FIRST: str(message.first_seq)}, message.body
     return headers, msgspec.msgpack.encode(message)
 
 
