@@ -13,7 +13,7 @@ from engine.journal.archive import (
 from engine.journal.copy import JournalCopy
 from engine.journal.format import CorruptJournalError, JournalError, SegmentHeader, genesis
 from engine.journal.loss import begin_anew, begin_reading, write_read_again
-from engine.journal.raw_records import RawRecord, raw_records
+from engine.journal.raw_records import LogEnd, RawRecord, is_in_one_segment, log_end, raw_records
 from engine.journal.reader import JournalReader, TornTail, gathered
 from engine.journal.records import Position
 from engine.journal.retention import (
@@ -51,6 +51,7 @@ __all__ = [
     "JournalError",
     "JournalOptions",
     "JournalReader",
+    "LogEnd",
     "LossError",
     "Position",
     "Proof",
@@ -72,6 +73,8 @@ __all__ = [
     "digest",
     "gathered",
     "genesis",
+    "is_in_one_segment",
+    "log_end",
     "newest_first",
     "raw_records",
     "read_archive_header",
