@@ -16,7 +16,7 @@ from gateway.cluster.side_copy import SideCopy, SideError
 REGISTRY = "registry.db"
 
 
-class DivergenceError(Exception):
+class DivergenceError(host.JournalError):
     """The stream and what this node has of it are not one history: one line that names both, and what to do."""
 
 
@@ -84,6 +84,8 @@ class Follower:
             return
         try:
             copy, rows = self._append(message)
+        except DivergenceError:
+            raise
         except host.JournalError as error:
             raise self._diverged(str(error)) from None
         self.place = message.place

@@ -80,12 +80,25 @@ class Standby:
         """For how long nothing of the leader was heard."""
         return (clock.steady_ns() - self._heard_ns) // 1_000_000
 
-    async def catch_up(self, is_enough: Callable[[], bool], on_progress: Callable[[int, int], None]) -> None:
+    def set_addresses(self, addresses: list[str]) -> None:
+        """Where clients find this node, once it listens."""
+        self._node = self._node._replace(addresses=addresses)
+
+    def status(self) -> dict[str, object]:
+        """What clients are told of the cluster."""
+        follower = self._follower
+        return {
+            "role": "standby", "node": self._node.name, "epoch": follower.epoch,
+            "leader": "" if follower.leader is None else follower.leader.node,
+            "leader_addresses": [] if follower.leader is None else follower.leader.addresses,
+            "applied_sequence": follower.last_seq, "silent_ms": self.silent_ms,
+        }  # fmt: skip
+
+    async def catch_up(self, is_enough: Callable[[], bool]) -> None:
         """Take what the stream has, until there is enough and no more of it: on return the stream's end was reached.
 
         DivergenceError when the stream is not the one that was followed before, or does not begin early enough.
         """
-        self._begin()
         while True:
             bounds = await self._bounds()
             taken = self._follower.stream_seq
@@ -98,12 +111,11 @@ class Standby:
             elif taken == bounds.last_seq and is_enough():
                 return
             elif taken < bounds.last_seq:
-                on_progress(taken, bounds.last_seq)
                 await self._follow_to(max(taken + 1, bounds.first_seq), bounds.last_seq)
                 continue
             await asyncio.sleep(WAIT_SECONDS)
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
         """Go on where the last run has noted that it was."""
         if disk.current().is_there(self._notes):
             noted = msgspec.msgpack.decode(disk.read(self._notes), type=_Noted)
