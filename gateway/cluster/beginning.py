@@ -12,9 +12,19 @@ from typing import NamedTuple
 from engine import host
 from gateway import clock
 from gateway.cluster.messages import Author, EpochMessage, Message, Place, Reason, RecordMessage
-from gateway.cluster.publisher import FencedError
 
 AS_STANDBY = "start it as a standby, which fetches what it lacks: lionrock standby"
+
+
+class FencedError(Exception):
+    """Somebody else leads: one line that says who."""
+
+    def __init__(self, own: Author, found: Author) -> None:
+        super().__init__(
+            f"node {found.node} leads since epoch {found.epoch}; this node led in epoch {own.epoch}. Nothing was "
+            "acknowledged that the log does not have; start it again as a standby: lionrock standby"
+        )
+        self.found = found
 
 
 class RefusedError(Exception):

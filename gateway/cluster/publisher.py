@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from gateway import clock
+from gateway.cluster.beginning import FencedError
 from gateway.cluster.messages import Author, Beat, Message
 from gateway.cluster.stream import Reply, Stream, StreamError
 
@@ -19,17 +20,6 @@ REPLY_MS = 1000
 PAUSE_SECONDS = 0.05
 """How long after a stream that did not answer it is asked again."""
 State = Literal["leading", "silent"]
-
-
-class FencedError(Exception):
-    """Somebody else leads: one line that says who."""
-
-    def __init__(self, own: Author, found: Author) -> None:
-        super().__init__(
-            f"node {found.node} leads since epoch {found.epoch}; this node led in epoch {own.epoch}. Nothing was "
-            "acknowledged that the log does not have; start it again as a standby: lionrock standby"
-        )
-        self.found = found
 
 
 class LostError(Exception):

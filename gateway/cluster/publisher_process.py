@@ -18,10 +18,10 @@ import msgspec
 
 from engine import host
 from gateway.cluster import pipe
-from gateway.cluster.beginning import RefusedError, begin, epoch_message, record_message
+from gateway.cluster.beginning import FencedError, RefusedError, begin, epoch_message, record_message
 from gateway.cluster.messages import Author, Beat, EpochMessage, Message, Place
 from gateway.cluster.pipe import FrameReader, Lead, Report, Settings, Standing
-from gateway.cluster.publisher import PAUSE_SECONDS, FencedError, LostError, Publisher
+from gateway.cluster.publisher import PAUSE_SECONDS, LostError, Publisher
 from gateway.cluster.stream import Reply, SetupError, Stream, StreamError
 
 READ_BYTES = 1 << 20

@@ -82,6 +82,11 @@ class Replication:
         self.restarts = 0
 
     @property
+    def is_leading(self) -> bool:
+        """Whether the stream takes what this node writes."""
+        return self.standing == "leading"
+
+    @property
     def unconfirmed_bytes(self) -> int:
         """How many bytes of records the stream is not known to have."""
         return self._unconfirmed_bytes

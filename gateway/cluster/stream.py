@@ -170,6 +170,15 @@ class Stream:
             raise StreamError(_told(error)) from None
         return Last(int(found.seq or 0), message)
 
+    async def get(self, sequence: int) -> Message:
+        """The message at a sequence. StreamError when the stream does not say, or does not have it."""
+        name = messages.stream_name(self._venue)
+        try:
+            found = await self._connected().jetstream(timeout=ASK_SECONDS).get_msg(name, sequence)
+            return messages.unpack(found.headers or {}, found.data or b"")
+        except FAULTS as error:
+            raise StreamError(_told(error)) from None
+
     async def publish(self, expected: int, message: Message, answered: Callable[[Reply], None]) -> None:
         """Send a message that is to be stored behind this sequence; `answered` hears of it, unless the connection goes.
 

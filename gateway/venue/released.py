@@ -24,6 +24,26 @@ class Copies(Protocol):
     on_replicated: Callable[[], None]
     """Called when they have more."""
 
+    epoch: int
+    """In which epoch this node leads."""
+    restarts: int
+    """How often what sends to them had to be begun again."""
+
+    @property
+    def is_leading(self) -> bool:
+        """Whether they take what this node writes."""
+        ...
+
+    @property
+    def waiting_ns(self) -> int:
+        """How long the oldest record has waited for them."""
+        ...
+
+    @property
+    def unconfirmed_bytes(self) -> int:
+        """How many bytes of records they are not known to have."""
+        ...
+
     def on_record(self, record: host.RawRecord) -> None:
         """A record is about to be written."""
         ...
@@ -38,17 +58,16 @@ class Released:
 
     def __init__(self, engine: Any) -> None:
         self._engine = engine
-        self._awaited: Copies | None = None
-
-    def wait_for(self, copies: Copies) -> None:
-        """From now on nothing is released that the copies do not have."""
-        self._awaited = copies
+        self.copies: Copies | None = None
+        """Who has copies of the log; None on a machine alone."""
+        self.waits = False
+        """Whether nothing is released that the copies do not have."""
 
     @property
     def seq(self) -> int:
         """The last sequence that may be heard of."""
         durable_seq = int(self._engine.durable_seq)
-        return durable_seq if self._awaited is None else min(durable_seq, self._awaited.replicated_seq)
+        return min(durable_seq, self.copies.replicated_seq) if self.waits and self.copies else durable_seq
 
     @property
     def tip(self) -> tuple[int, bytes] | None:
@@ -57,4 +76,4 @@ class Released:
         if journal is None:
             return None
         durable: tuple[int, bytes] = journal.durable_tip[:2]
-        return durable if self._awaited is None else min(durable, self._awaited.tip)
+        return min(durable, self.copies.tip) if self.waits and self.copies else durable

@@ -106,8 +106,6 @@ class Venue:
         self._sweeps = Sweeps()
         self.engine = self._open_engine(progress, losses.expected(config, self.registry, accepted))
         self.released = Released(self.engine)
-        self.copies: Copies | None = None
-        """Who has copies of the log elsewhere; None on a machine alone."""
         self.time = self._start_time(accepted_time)
         self.accepted: list[str] = []
         """What became of each change that was lost with a part of the log, a line each."""
@@ -121,11 +119,7 @@ class Venue:
         self.phases.end("books")
         self.hub = Hub(self.projection)
         self.decided = DecidedSettings(config.surveillance, sources, self.registry, self.engine.root[0], self.time)
-        links = Links(
-            self.engine.root[0], lambda: self.released.seq, self.submit_intents, in_loop, self.decided.parameters,
-            self.time,
-        )  # fmt: skip
-        self.execution_throttle = ExecutionThrottle(config, self.registry, links)
+        self.execution_throttle = ExecutionThrottle(config, self.registry, self._links())
         surveillance = self.execution_throttle.supervisor
         compiled_path = CompiledPath(self.projection, config.testnet, config.max_frame_bytes)
         observers = (self._sweeps, surveillance)
@@ -139,6 +133,13 @@ class Venue:
         self._look_after_folder()
         self._take_up()
         self.registry.wait_at_most(REGISTRY_SECONDS)
+
+    def _links(self) -> Links:
+        """What the execution throttle needs of this venue."""
+        return Links(
+            self.engine.root[0], lambda: self.released.seq, self.submit_intents, self._in_loop,
+            self.decided.parameters, self.time,
+        )  # fmt: skip
 
     def _operation(self) -> Operation:
         """What officers see of this venue; the server adds its connections."""
@@ -223,10 +224,8 @@ class Venue:
         Call this before anything is written, or while nothing is.
         """
         assert self.engine.journal is not None
-        self.copies = copies
-        if self.config.cluster.acknowledge == "replicated":
-            self.released.wait_for(copies)
-            copies.on_replicated = self.sequencer.release
+        self.released.copies, self.released.waits = copies, self.config.cluster.acknowledge == "replicated"
+        copies.on_replicated = self.sequencer.release
         self.engine.journal.tell_records(copies.on_record)
 
     def start(self) -> None:
@@ -256,8 +255,8 @@ class Venue:
         self.time.follow()
         self._clock_watch.look()
         self.sequencer.keep_time()
-        if self.copies is not None:
-            self.copies.look(self.health)
+        if self.released.copies is not None:
+            self.released.copies.look(self.health)
 
     def _heed_health(self) -> None:
         """Have sessions and clients know what the venue takes from here on."""
