@@ -34,7 +34,7 @@ async def run_standby(config: Config, as_json: bool) -> int:
     stopped = asyncio.get_running_loop().create_future()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _finish, stopped)
-    run = _Run(config, as_json)
+    run = Run(config, as_json)
     try:
         return await run.whole(stopped)
     except JournalError as error:
@@ -57,13 +57,15 @@ def _failed(error: BaseException) -> int:
     return FAILED
 
 
-class _Run:
+class Run:
+    """A standby from its start to its end. `server` is there once the folder is filled."""
+
     def __init__(self, config: Config, as_json: bool) -> None:
         self._config, self._as_json = config, as_json
         self._stream = LogStream(config.cluster.server_list, config.cluster.venue)
         self._data = Path(config.data)
-        self._server: StandbyServer | None = None
-        self._standby: Standby | None = None
+        self.server: StandbyServer | None = None
+        self.is_following = False
 
     async def close(self) -> None:
         """Let go of the servers."""
@@ -73,7 +75,7 @@ class _Run:
         """The run from its beginning to its end."""
         life = asyncio.ensure_future(self._live())
         await asyncio.wait({life, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        server = self._server
+        server = self.server
         if life.done():
             life.result()
             assert server is not None
@@ -98,7 +100,7 @@ class _Run:
         noted = None
         if not (host.holds_journal(config.journal) and config.registry.exists()):
             noted = await self._fill()
-        server = self._server = StandbyServer(config)
+        server = self.server = StandbyServer(config)
         venue = server.venue
         assert venue.engine.copy is not None
         follower = Follower(config.journal, venue.engine.copy, self._side(self._take_registry))
@@ -106,7 +108,7 @@ class _Run:
         follower.digest_of = lambda seq: venue.engine.digest() if venue.engine.last_seq == seq else ""
         if noted is not None:
             follower.stream_seq, follower.leader = noted.stream_seq, noted.leader
-        standby = self._standby = self._standby_of(follower)
+        standby = self._standby_of(follower)
         if noted is None:
             standby.begin()
         standby.on_taken = server.turns.touch
@@ -127,6 +129,7 @@ class _Run:
         await self._follow(server, standby)
 
     async def _follow(self, server: StandbyServer, standby: Standby) -> None:
+        self.is_following = True
         led = await standby.run()
         await server.lead(led)
         sequence, epoch = server.venue.engine.last_seq, led.message.epoch
@@ -169,15 +172,15 @@ class _Run:
         return SideCopy(self._data / "registry.copy", whole)
 
     def _take_registry(self, copy: Path) -> None:
-        assert self._server is not None
+        assert self.server is not None
         into_database(copy, self._config.registry)
-        self._server.venue.take_registry()
+        self.server.venue.take_registry()
 
     @property
     def _address(self) -> str:
-        assert self._server is not None
+        assert self.server is not None
         scheme = "wss" if self._config.tls_certificate else "ws"
-        return f"{scheme}://{self._config.host}:{self._server.port}/ws/api/v2"
+        return f"{scheme}://{self._config.host}:{self.server.port}/ws/api/v2"
 
     def _tell(self, facts: dict[str, Any], line: str) -> None:
         with suppress(BrokenPipeError):

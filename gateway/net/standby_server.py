@@ -31,18 +31,23 @@ class StandbyServer(Server):
         self._replication.start()
 
     async def lead(self, led: Led) -> None:
-        """Begin to trade from where the log ends. Whoever has asked this node so far connects again, with a new number.
-
-        Numbers of connections are in the log, and the old leader has given out the same ones.
-        """
+        """Have the records of this node go to the stream from now on, and begin to trade. NotLeadingError."""
         message, replication = led.message, self._replication
         assert replication is not None
         end = host.LogEnd(*message.place, message.last_seq, message.chain)
         await replication.lead(end, message.reason, message.epoch, led.stream_seq)
+        self.trade(replication)
+
+    def trade(self, replication: Replication | None) -> None:
+        """Begin to trade from where the log ends. Whoever has asked this node so far connects again, with a new number.
+
+        Numbers of connections are in the log, and the old leader has given out the same ones.
+        """
         for connection in self._websockets:
             connection.finish(GOING_AWAY, "this node leads from now on; connect again")
         self.venue.lead()
-        self._copy_to(replication)
+        if replication is not None:
+            self._copy_to(replication)
         self.venue.start()
         self._index.start()
         self.turns.end()

@@ -141,7 +141,7 @@ def test_a_standby_follows_answers_and_leads(tmp_path):
                 await reader.buy(BTC, "1", price="19000")
         script.log()
         script.feed(follower)
-        server.lead()
+        server.trade(None)
         await until(lambda: not server.connections.websockets)
         assert not reader.is_connected.is_set()
         again = Client(f"ws://127.0.0.1:{server.port}", *keys[0])
