@@ -1,4 +1,4 @@
-"""What a new order would do if it came now: played by the engine's own functions in an overlay of the state.
+"""What a new or amended order would do if it came now: played by the engine's own functions in an overlay of the state.
 
 Nothing is decided here. The order is admitted, matched and booked as `step` would have it, and what it leaves behind is
 read there: reason, reports, money, position. The state itself is never written, so a question leaves no trace in it.
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from engine import admission, book, events, idmap, ledger, matching, orders, row_access
-from engine.codes import NIL, EventFlag, EventKind, ExecInst, Reason, Side, TimeInForce
+from engine.codes import NIL, CommandKind, EventFlag, EventKind, ExecInst, Reason, Side, Stage, TimeInForce
 from engine.journal.snapshot import regions
 from engine.kernels import entry, part
 from engine.overlay import DIRECT, GRANULE_BITS, OVERLAY
@@ -73,7 +73,8 @@ class Played:
     """What an order did in the overlay. A refused one has a reason and nothing else.
 
     `fills` are (price in ticks, lots) in their order. What is left rests (at `resting_ticks`), waits for its trigger or
-    is cancelled with `cancel_reason`. `repeats`: it is a live order's repetition, and does nothing.
+    is cancelled with `cancel_reason`. `repeats`: it is a live order's repetition, and does nothing. `keeps_priority`:
+    the amended order rests where it was in the queue.
     """
 
     reason: Reason
@@ -88,6 +89,7 @@ class Played:
     waits: bool = False
     repeats: bool = False
     made_reduce_only: bool = False
+    keeps_priority: bool = False
 
 
 @part
@@ -134,8 +136,17 @@ def _show_level(s, level, account_slot):
 
 
 @part
+def _show_to(s, account_slot, contract_slot, side, limit_ticks):
+    """Take what others hide out of the levels that an order with this limit would trade with."""
+    level_slot = np.int64(ladder_at(s, book.ladder_of(contract_slot, opposite(side))).first_slot)
+    while level_slot != NIL and admission.reaches(side, limit_ticks, level_at(s, level_slot).price_ticks):
+        _show_level(s, level_at(s, level_slot), account_slot)
+        level_slot = np.int64(book.next_level(s, level_slot))
+
+
+@part
 def _show_only(s, c):
-    """Take what others hide out of the levels that a NEW command would trade with. Its contract may not exist."""
+    """What others hide is not there for a NEW command. Its contract may not exist."""
     is_sided = c.side == Side.BUY or c.side == Side.SELL
     if not is_sided or not below(c.contract_slot, s.contracts_used) or admission.is_conditional(c.ord_type):
         return
@@ -143,15 +154,27 @@ def _show_only(s, c):
     if admission.is_market(c.ord_type):
         contract = contract_at(s, c.contract_slot)
         limit_ticks = np.int64(contract.max_buy_ticks if c.side == Side.BUY else contract.min_sell_ticks)
-    level_slot = np.int64(ladder_at(s, book.ladder_of(c.contract_slot, opposite(c.side))).first_slot)
-    while level_slot != NIL and admission.reaches(c.side, limit_ticks, level_at(s, level_slot).price_ticks):
-        _show_level(s, level_at(s, level_slot), c.account_slot)
-        level_slot = np.int64(book.next_level(s, level_slot))
+    _show_to(s, c.account_slot, c.contract_slot, c.side, limit_ticks)
+
+
+@part
+def _show_only_to_amended(s, c):
+    """What others hide is not there for an AMEND. Its order may not exist."""
+    if not below(c.account_slot, s.accounts_used):
+        return
+    slot = np.int64(orders.find(s, c, idmap.tag_of(c.account_slot, c.cl_ord_id)))
+    if slot == NIL or order_at(s, slot).flags & ExecInst.CONDITIONAL:
+        return
+    order = order_at(s, slot)
+    limit_ticks = np.int64(c.price_ticks if c.price_ticks != 0 else order.price_ticks)
+    _show_to(s, c.account_slot, position_at(s, order.position_slot).contract_slot, order.side, limit_ticks)
 
 
 @entry
 def _play(root, address, ring, ring_rows, now_ns, out):
-    """Play the NEW command at an address, or with NIL as the time go on with it, and write its figures.
+    """Play the NEW or AMEND command at an address, or with NIL as the time go on with it, and write its figures.
+
+    The contract slot of an AMEND, which decides nothing, says of which contract the figures are.
 
     Returns how many events there are; out[_IS_DONE] says whether these are the last ones. Without events to write to
     but the first ones (`ring_rows` 0) it is only admitted.
@@ -161,9 +184,14 @@ def _play(root, address, ring, ring_rows, now_ns, out):
     if now_ns != NIL:
         _begin(s, now_ns)
         if ring_rows != 0 and out[_SHOWN_ONLY] != 0:
-            _show_only(s, c)
+            if c.kind == CommandKind.AMEND:
+                _show_only_to_amended(s, c)
+            else:
+                _show_only(s, c)
     events.open_ring(s, ring, ring_rows)
-    if now_ns != NIL:
+    if now_ns != NIL and c.kind == CommandKind.AMEND:
+        orders.amend(s, c, idmap.tag_of(c.account_slot, c.cl_ord_id))
+    elif now_ns != NIL:
         orders.new(s, c, idmap.tag_of(c.account_slot, c.cl_ord_id), _label_at(address, 1))
     out[_IS_DONE] = 1
     if ring_rows == 0:
@@ -171,7 +199,7 @@ def _play(root, address, ring, ring_rows, now_ns, out):
     if s.sweeping:
         if matching.sweep(s) and events.has_room(s):
             s.sweeping = 0
-            matching.finish(s, False)
+            matching.finish(s, s.taker.stage != Stage.NEW)
         else:
             out[_IS_DONE] = 0
     _read(s, c, out)
@@ -211,6 +239,15 @@ class WhatIf:
         With `shown_only` it meets what the book shows and what its own account hides, not what others hide.
         """
         self._command[: len(command)] = command
+        return self._ask(now_ns, shown_only)
+
+    def amended_order(self, command: Any, contract_slot: int, now_ns: int, *, shown_only: bool = False) -> Played:
+        """The same for an AMEND command; the holding is that in the given contract, the order's."""
+        self._command[: len(command)] = command
+        self._command["contract_slot"][0] = contract_slot
+        return self._ask(now_ns, shown_only)
+
+    def _ask(self, now_ns: int, shown_only: bool) -> Played:
         self._out[_SHOWN_ONLY] = shown_only
         overlay, told = self._copied(), list[Any]()
         while True:
@@ -294,4 +331,5 @@ def _played(reports: Any, out: list[int]) -> Played:
         Reason(int(cancelled[-1]["reason"])) if len(cancelled) else Reason.NONE,
         bool(first["flags"] & EventFlag.UNTRIGGERED),
         made_reduce_only=bool(first["flags"] & EventFlag.MADE_REDUCE_ONLY),
+        keeps_priority=bool(first["kind"] == EventKind.AMENDED and first["flags"] & EventFlag.RESTING),
     )

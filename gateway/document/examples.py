@@ -95,6 +95,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "private/get_order_state_by_label": {"currency": "USDC", "label": "bot"},
     "private/get_trigger_order_history": {"currency": "USDC"},
     "private/preview_order": {**_I, "direction": "buy", "amount": 0.5, "type": "market", "with_max": True},
+    "private/preview_edit": {"order_id": "77", "amount": 0.4, "price": 20001},
     "venue/get_admission": {},
     "venue/explain_account": {},
     "venue/resume": {"sequence": 0},

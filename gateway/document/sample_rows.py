@@ -81,6 +81,9 @@ class SamplePreviews:
     def play(self, command: Any, now_ns: int) -> Played:
         return self.played
 
+    def play_amended(self, command: Any, contract_slot: int, now_ns: int) -> Played:
+        return self.played
+
     def largest_lots(self, command: Any, now_ns: int) -> int:
         return 44_000
 

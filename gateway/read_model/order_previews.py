@@ -1,4 +1,4 @@
-"""What orders would do now: the engine's answer to "what if", with what the account has before."""
+"""What orders and amendments would do now: the engine's answer to "what if", with what the account has before."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -52,6 +52,10 @@ class OrderPreviews:
     def play(self, command: Any, now_ns: int) -> Played:
         """What a NEW command would do at a time, with what the book shows: nobody finds others' icebergs by asking."""
         return self._asked.new_order(command, now_ns, shown_only=True)
+
+    def play_amended(self, command: Any, contract_slot: int, now_ns: int) -> Played:
+        """The same for an AMEND command of an order in a contract."""
+        return self._asked.amended_order(command, contract_slot, now_ns, shown_only=True)
 
     def largest_lots(self, command: Any, now_ns: int) -> int:
         """The largest quantity that limits and margin would take; 0 for none."""

@@ -1,4 +1,4 @@
-"""The JSON of a previewed order: what the engine's own functions say that it would do."""
+"""The JSON of a previewed order or amendment: what the engine's own functions say that it would do."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from msgspec import Struct
 from engine.code_values import EXEC_ICEBERG, EXEC_POST_ONLY, EXEC_REDUCE_ONLY, EXEC_REJECT_POST_ONLY, TYPE_LIMIT
 from engine.codes import NIL, Reason, SelfTrade, Side
 from engine.statements.what_if import Holding, Played, Pool
-from engine.units import SUBTICKS, fee_micros
+from engine.units import PPB, SUBTICKS
 from gateway.read_model.render import CANCEL_REASON, MARKETS, ORDER_TYPE, SIDE, TIME_IN_FORCE, TRIGGER, reference
 from gateway.wire.decimals import Contract, micros_text, ratio_text
 from gateway.wire.jsonrpc_answers import encode
@@ -23,6 +23,8 @@ class Previewed(Struct, gc=False):
     side: int
     ord_type: int
     amount_lots: int
+    open_lots: int
+    """What of the amount is not filled yet: all of it for a new order."""
     price_ticks: int
     best_ticks: int
     """The best price of the other side, NIL when there is none."""
@@ -59,6 +61,11 @@ def _holding(contract: Contract, held: Holding) -> bytes:
     )  # fmt: skip
 
 
+def _fee_micros(notional_micros: int, rate_ppb: int) -> int:
+    """`engine.units.fee_micros`, whose first call from here would compile it while the venue's loop waits."""
+    return -(-notional_micros * rate_ppb // PPB)
+
+
 def _slippage(paid: int, wanted: int, side: int) -> bytes:
     """Per cent by which fills are worse than a price, both as sums over the filled amount; better ones are negative."""
     worse = paid - wanted if side == Side.BUY else wanted - paid
@@ -77,14 +84,14 @@ def _state(seen: Previewed) -> bytes:
 
 
 def _order_value(contract: Contract, seen: Previewed, tick_lots: int) -> int:
-    """What is filled at its prices and the rest at its own; with neither, the amount at its price or at the mark."""
+    """What is filled at its prices and the rest at its own; with neither, what is open at its price or at the mark."""
     played = seen.played
     total = tick_lots + played.resting_lots * played.resting_ticks
     if total:
         return total * contract.micros_per_tick_lot
     if seen.price_ticks:
-        return seen.price_ticks * seen.amount_lots * contract.micros_per_tick_lot
-    return contract.notional_micros(seen.mark_subticks, seen.amount_lots)
+        return seen.price_ticks * seen.open_lots * contract.micros_per_tick_lot
+    return contract.notional_micros(seen.mark_subticks, seen.open_lots)
 
 
 def terms(contract: Contract, row: Any, label: str) -> bytes:
@@ -113,8 +120,17 @@ def terms(contract: Contract, row: Any, label: str) -> bytes:
     )
 
 
+def amended_terms(contract: Contract, order_id: int, trigger_price_ticks: int, keeps_priority: bool) -> bytes:
+    """What an amendment is about beyond the order's side, type, amount and price."""
+    return b'"order_id":"%d","trigger_price":%b,"keeps_priority":%b' % (
+        order_id,
+        contract.price_text(trigger_price_ticks) if trigger_price_ticks else _NULL,
+        _BOOL[keeps_priority],
+    )
+
+
 def preview(contract: Contract, seen: Previewed, refusal: bytes, more: bytes) -> bytes:
-    """The answer of private/preview_order. `refusal` is null or an object, `more` are further fields."""
+    """The answer of a preview. `refusal` is null or an object, `more` are further fields."""
     played = seen.played
     lots = sum(count for _, count in played.fills)
     tick_lots = sum(price * count for price, count in played.fills)
@@ -150,7 +166,7 @@ def preview(contract: Contract, seen: Previewed, refusal: bytes, more: bytes) ->
         _slippage(tick_lots * SUBTICKS, seen.mark_subticks * lots, seen.side) if lots else _NULL,
         _micros(_order_value(contract, seen, tick_lots)),
         _micros(played.fee_micros),
-        _micros(int(fee_micros(resting, seen.maker_fee_ppb))),
+        _micros(_fee_micros(resting, seen.maker_fee_ppb)),
         _micros(seen.before.free_micros - played.pool.free_micros),
         _pool(seen.before),
         _pool(played.pool),

@@ -449,6 +449,7 @@ _QUERIES: dict[str, tuple[type[Struct], str, str]] = {
     "private/get_transaction_log": (TransactionLogParams, "Transactions", "Trades, fees, funding and transfers"),
     "private/get_leverage": (InstrumentParams, "Leverage", "The leverage chosen for a contract"),
     "private/preview_order": (PreviewParams, "Preview", "What an order would do now: fills, fees, margin; sends none"),
+    "private/preview_edit": (EditParams, "Preview", "What an amendment would do now, its priority too; sends none"),
     "venue/get_admission": (AdmissionParams, "Admission", "Why this account may or may not trade, rule by rule"),
     "venue/explain_account": (Params, "AccountStatement", "Own margin line by line, in millionths of the currency"),
     "venue/resume": (ResumeParams, "Resumed", "What the account's own channels said after a sequence"),

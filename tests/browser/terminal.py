@@ -43,6 +43,11 @@ class Terminal(Page):
         return self.page.get_by_role("region", name="order ticket")
 
     @property
+    def amend_preview(self) -> Any:
+        """What the amendment would do that is being made."""
+        return self.page.get_by_role("note", name="preview of the amendment")
+
+    @property
     def messages(self) -> Any:
         """What the page tells in its corner."""
         return self.page.get_by_role("status", name="messages")

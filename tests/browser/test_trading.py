@@ -49,10 +49,16 @@ def test_an_order_is_placed_amended_where_it_stands_and_cancelled(
     row = terminal.row(order["order_id"])
     row.get_by_role("button", name=re.compile("^price .*amend")).click()
     row.get_by_label("new price").fill("19890.5")
+    expect(terminal.amend_preview).to_contain_text("Goes to the end of the queue")
     row.get_by_label("new price").press("Enter")
     expect(row).to_contain_text("19,890.5")
     row.get_by_role("button", name=re.compile("^amount .*amend")).click()
+    row.get_by_label("new amount").fill("0.05")
+    expect(terminal.amend_preview).to_contain_text("Keeps its place in the queue")
     row.get_by_label("new amount").fill("0.3")
+    told = venue.call(name, "private/preview_edit", order_id=order["order_id"], amount="0.3")
+    expect(terminal.amend_preview).to_contain_text(f"{told['after']['available_funds']:,.2f}")
+    assert float(venue.orders(name)[0]["amount"]) == 0.1  # a preview sends nothing
     row.get_by_role("button", name="amend", exact=True).click()
     expect(row).to_contain_text("0.300")
     (order,) = venue.orders(name)
@@ -130,6 +136,10 @@ def test_dragging_an_orders_line_in_the_chart_amends_it(venue: BrowserVenue, ter
     mouse.move(x, y + 20, steps=4)
     mouse.move(x, y + 60, steps=4)
     assert float(venue.orders(name)[0]["price"]) == 20001  # nothing is sent while it is dragged
+    price = line.get_attribute("aria-valuenow")
+    told = venue.call(name, "private/preview_edit", order_id=order["order_id"], price=price)
+    for figure in (told["after"]["available_funds"], told["after"]["initial_margin"]):
+        expect(terminal.amend_preview).to_contain_text(f"{figure:,.2f}")
     mouse.up()
     expect(terminal.row(order["order_id"])).not_to_contain_text("20,001.0")
     (amended,) = venue.orders(name)

@@ -21,8 +21,18 @@ PREVIEW_MUTANTS = (
     ),
     Mutant(
         "a preview finds what others hide", "read_model/order_previews.py",
-        ", shown_only=True", "",
+        "command, now_ns, shown_only=True", "command, now_ns",
         "tests/gateway/sessions/test_preview.py::test_what_others_hide_is_not_told",
+    ),
+    Mutant(
+        "a preview of an amendment finds what others hide", "read_model/order_previews.py",
+        "contract_slot, now_ns, shown_only=True", "contract_slot, now_ns",
+        "tests/gateway/sessions/test_preview.py::test_an_amendment_does_not_tell_what_others_hide",
+    ),
+    Mutant(
+        "what is filled counts again in the value of an amended order", "sessions/methods/preview.py",
+        "max(amount_lots - view.filled_lots, 0)", "amount_lots",
+        "tests/gateway/sessions/test_preview.py::test_a_stop_that_waits_tells_its_new_trigger",
     ),
     Mutant(
         "lights are looked up at each trade", "read_model/account_views.py",
@@ -30,6 +40,7 @@ PREVIEW_MUTANTS = (
     ),
     Mutant(
         "a preview tells of a legal freeze", "sessions/methods/preview.py",
-        "Reason(shown(reason))", "reason", f"{FIGURES}::test_a_freeze_by_law_is_told_as_any_other_restriction",
+        "Reason(shown(seen.played.reason))", "seen.played.reason",
+        f"{FIGURES}::test_a_freeze_by_law_is_told_as_any_other_restriction",
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""An order before it is sent: what it would do, as the engine itself says. Nothing is sent and nothing is logged."""
+"""An order or an amendment before it is sent: what it would do, as the engine says. It sends and logs nothing."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,15 +7,16 @@ import numpy as np
 
 from engine.codes import NIL, Reason, Side
 from engine.schema import COMMAND, LABEL
+from engine.statements.what_if import Holding, Played, Pool
 from gateway.audit_trail.refusals import why
-from gateway.read_model.render_preview import Previewed, preview, terms
+from gateway.read_model.render_preview import Previewed, amended_terms, preview, terms
 from gateway.sessions import method_table
 from gateway.sessions.methods.common import contract_of
-from gateway.sessions.methods.trading import asked
+from gateway.sessions.methods.trading import amendment, asked, ended, named_order
 from gateway.sessions.methods.venue import rules
 from gateway.sessions.state import Call, SessionState
 from gateway.wire.decimals import Contract
-from gateway.wire.errors import refusal_of
+from gateway.wire.errors import ErrorCode, refusal_of
 from gateway.wire.jsonrpc_answers import encode
 from gateway.wire.reasons import shown
 from gateway.wire.views import RuleState
@@ -34,25 +35,62 @@ def preview_order(session: SessionState, params: method_table.PreviewParams, cal
     side = Side.BUY if params.direction == "buy" else Side.SELL
     contract = contract_of(call.projection, params.instrument_name)
     rows = np.frombuffer(asked(session, params, call, side), COMMAND)
-    projection, account_slot = call.projection, session.account_slot
-    before, held = projection.previews.before(account_slot, contract.slot)
-    played = projection.previews.play(rows, call.now_ns)
-    order, ticker = rows[0], projection.ticker(contract.slot)
-    price_ticks = int(order["price_ticks"]) or int(order["trigger_price_ticks"])
-    best_ticks = ticker.best_ask_ticks if side == Side.BUY else ticker.best_bid_ticks
-    seen = Previewed(
-        int(side), int(order["ord_type"]), int(order["qty_lots"]), price_ticks, best_ticks or NIL,
-        ticker.mark_subticks, projection.terms(contract.slot).maker_fee_ppb, before, held, played,
-    )  # fmt: skip
-    unmet = _unmet(session, contract, call) if played.reason != Reason.NONE or played.made_reduce_only else []
+    row, previews = rows[0], call.projection.previews
+    lots, price_ticks = int(row["qty_lots"]), int(row["price_ticks"]) or int(row["trigger_price_ticks"])
+    order = int(side), int(row["ord_type"]), lots, lots, price_ticks
+    before = previews.before(session.account_slot, contract.slot)
+    seen = _seen(call, contract, order, before, previews.play(rows, call.now_ns))
     label = rows[1:].tobytes()[LABEL_AT:].rstrip(b"\0").decode("utf-8", "surrogatepass")
-    more = b',%b,"sequence":%d,"failing_rules":%b' % (
-        terms(contract, order, label), projection.durable_seq, encode(rules(unmet)),
-    )  # fmt: skip
+    more = terms(contract, row, label)
     if params.with_max:
-        largest = projection.previews.largest_lots(rows, call.now_ns)
+        largest = previews.largest_lots(rows, call.now_ns)
         more += b',"max_amount":%b' % contract.amount_text(largest)
-    return preview(contract, seen, _refusal(call, contract, order, played.reason), more)
+    return _answer(session, call, contract, seen, row, more)
+
+
+def preview_edit(session: SessionState, params: method_table.EditParams, call: Call) -> bytes:
+    """What an amendment would do if it came now, as `preview_order` says it of an order.
+
+    Filled is what the amendment itself fills; the cost is what it takes of the free funds beyond what the order binds.
+    """
+    session.check_taken("orders")
+    view = named_order(session, params.order_id, call)
+    if not view.is_open:
+        raise ended(view, ErrorCode.NOT_OPEN_ORDER)
+    contract, previews = call.projection.contract_at(view.contract_slot), call.projection.previews
+    rows = np.frombuffer(amendment(session, params, call, view), COMMAND)
+    row = rows[0]
+    amount_lots = int(row["qty_lots"])
+    trigger_ticks = int(row["trigger_price_ticks"]) or view.trigger_price_ticks
+    price_ticks = int(row["price_ticks"]) or view.price_ticks or trigger_ticks
+    order = view.side, view.ord_type, amount_lots, max(amount_lots - view.filled_lots, 0), price_ticks
+    before = previews.before(session.account_slot, contract.slot)
+    played = previews.play_amended(rows, contract.slot, call.now_ns)
+    seen = _seen(call, contract, order, before, played)
+    more = amended_terms(contract, view.order_id, trigger_ticks, played.keeps_priority)
+    return _answer(session, call, contract, seen, row, more)
+
+
+def _seen(
+    call: Call,
+    contract: Contract,
+    order: tuple[int, int, int, int, int],
+    before: tuple[Pool, Holding],
+    played: Played,
+) -> Previewed:
+    """What was asked about, (side, type, lots, open lots, price in ticks), and the market that it met."""
+    ticker = call.projection.ticker(contract.slot)
+    best_ticks = ticker.best_ask_ticks if order[0] == Side.BUY else ticker.best_bid_ticks
+    maker_fee_ppb = call.projection.terms(contract.slot).maker_fee_ppb
+    return Previewed(*order, best_ticks or NIL, ticker.mark_subticks, maker_fee_ppb, *before, played)
+
+
+def _answer(session: SessionState, call: Call, contract: Contract, seen: Previewed, row: Any, more: bytes) -> bytes:
+    """The preview of a command's row, with every rule that it fails; `more` are further fields."""
+    played = seen.played
+    unmet = _unmet(session, contract, call) if played.reason != Reason.NONE or played.made_reduce_only else []
+    rest = b',%b,"sequence":%d,"failing_rules":%b' % (more, call.projection.durable_seq, encode(rules(unmet)))
+    return preview(contract, seen, _refusal(call, row, seen), rest)
 
 
 def _unmet(session: SessionState, contract: Contract, call: Call) -> list[RuleState]:
@@ -61,14 +99,17 @@ def _unmet(session: SessionState, contract: Contract, call: Call) -> list[RuleSt
     return [state for state in states if not state.is_met]
 
 
-def _refusal(call: Call, contract: Contract, order: Any, reason: Reason) -> bytes:
-    """Why the order would be refused, in the words and with the figures of a refused order; null when it would not."""
-    if reason == Reason.NONE:
+def _refusal(call: Call, row: Any, seen: Previewed) -> bytes:
+    """Why the command would be refused, in the words and with the figures of a refused one; null when it would not."""
+    if seen.played.reason == Reason.NONE:
         return b"null"
-    known, projection = Reason(shown(reason)), call.projection
-    found = refusal_of(known, projection.previews.why(why, order, known), int(order["side"]))
+    known = Reason(shown(seen.played.reason))
+    found = refusal_of(known, call.projection.previews.why(why, row, known), seen.side)
     fields = {"code": int(found.code), "reason": known.name, "param": found.param, **found.data}
     return encode(fields)
 
 
-HANDLERS: dict[str, Callable[..., Any]] = {"private/preview_order": preview_order}
+HANDLERS: dict[str, Callable[..., Any]] = {
+    "private/preview_order": preview_order,
+    "private/preview_edit": preview_edit,
+}

@@ -104,10 +104,13 @@ class OrderPending(Struct, gc=False):
         if reason == Reason.UNKNOWN_ORDER and outcome.order_id:
             view = self.call.projection.order(self.account_slot, outcome.order_id)
             if view is not None and not view.is_open:
-                state = render.STATE[view.status].decode()
-                code = ErrorCode.ALREADY_CLOSED if self.is_cancel else ErrorCode.NOT_OPEN_ORDER
-                return Refusal(code, f"UNKNOWN_ORDER: order {outcome.order_id} is {state}", "order_id")
+                return ended(view, ErrorCode.ALREADY_CLOSED if self.is_cancel else ErrorCode.NOT_OPEN_ORDER)
         return refusal_of(reason, outcome.why, self.side)
+
+
+def ended(view: OrderView, code: ErrorCode) -> Refusal:
+    """An order that is asked for is not open any more."""
+    return Refusal(code, f"UNKNOWN_ORDER: order {view.order_id} is {render.STATE[view.status].decode()}", "order_id")
 
 
 def _unknown(order_id: str) -> Refusal:
@@ -289,10 +292,15 @@ def _check_deadline(raw: Any, now_ns: int) -> None:
 
 def edit(session: SessionState, params: method_table.EditParams, call: Call) -> list[Action]:
     """Amend an order by its id."""
-    view = call.projection.order(session.account_slot, order_id_of(params.order_id))
+    return _amend(session, params, call, named_order(session, params.order_id, call))
+
+
+def named_order(session: SessionState, order_id: str, call: Call) -> OrderView:
+    """The account's order with this id, which may have ended. Refusal for any other id."""
+    view = call.projection.order(session.account_slot, order_id_of(order_id))
     if view is None:
-        raise _unknown(params.order_id)
-    return _amend(session, params, call, view)
+        raise _unknown(order_id)
+    return view
 
 
 def edit_by_label(session: SessionState, params: method_table.EditByLabelParams, call: Call) -> list[Action]:
@@ -311,7 +319,12 @@ def edit_by_label(session: SessionState, params: method_table.EditByLabelParams,
 
 
 def _amend(session: SessionState, params: Any, call: Call, view: OrderView) -> list[Action]:
-    """One AMEND; side, type and flags of an order never change."""
+    packed = amendment(session, params, call, view)
+    return [Submit(packed, OrderPending(call, session.signer.account_slot, view.side))]
+
+
+def amendment(session: SessionState, params: Any, call: Call, view: OrderView) -> bytes:
+    """The AMEND row that an order's change asks for; its side, type and flags never change."""
     contract = call.projection.contract_at(view.contract_slot)
     for name, flag in (
         ("post_only", ExecInst.POST_ONLY),
@@ -337,8 +350,7 @@ def _amend(session: SessionState, params: Any, call: Call, view: OrderView) -> l
     if confirmation.is_on and not params.confirm:
         confirmation.check_amended(session.projection, view, price_ticks, trigger_ticks, qty_lots)
     flags = ExecInst.FORFEIT_PRIORITY if params.forfeit_priority else 0
-    packed = command_rows.amend_row(session.signer, view.order_id, qty_lots, price_ticks, trigger_ticks, int(flags))
-    return [Submit(packed, OrderPending(call, session.signer.account_slot, view.side))]
+    return command_rows.amend_row(session.signer, view.order_id, qty_lots, price_ticks, trigger_ticks, int(flags))
 
 
 def _cannot_change(name: str) -> Refusal:

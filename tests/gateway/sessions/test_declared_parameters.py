@@ -226,8 +226,11 @@ def bases(world, method, name):
         return {}, {"now": world.now_ns + 9 * 3600 * 10**9}
     if method == "public/get_mark_price_history":
         return {"start_timestamp": 0}, {}
+    previews = {"private/preview_order", "private/preview_edit"}
     if name == "confirm":
-        return {}, {"confirm": True} if method in edits | {"private/preview_order"} else {}
+        return {}, {"confirm": True} if method in edits | previews else {}
+    if method == "private/preview_edit" and name == "forfeit_priority":
+        return {"price": None, "amount": None}, {}
     if method in placed:
         plain = {"type": "limit", "price": 20_000, "trigger_price": None, "reduce_only": None, "post_only": None}
         if name in ("trigger", "trigger_price"):

@@ -1,4 +1,4 @@
-"""`private/preview_order` over a real venue: what it says is what the same order then does, and it leaves no trace."""
+"""Previews over a real venue: what they say is what the same order or amendment then does, and they leave no trace."""
 
 import pytest
 
@@ -206,3 +206,112 @@ def test_the_market_that_is_asked_about_is_of_now(market):
     second = asked(market, "buy", amount=0.1, type="market")
     assert second["best_price"] == 20_010 and second["sequence"] > first["sequence"]
     assert market.clock.now_ns > START_NS
+
+
+# --- amendments ---------------------------------------------------------------------------------------------------
+
+
+def resting(market, side, who=0, **params):
+    return sent(market, side, who, **params)["result"]["order"]["order_id"]
+
+
+def asked_edit(market, order_id, who=0, **changes):
+    return market.result(who, "private/preview_edit", order_id=order_id, **changes)
+
+
+def edited(market, order_id, who=0, **changes):
+    return market.ask(who, "private/edit", order_id=order_id, **changes)
+
+
+def test_an_amendment_does_what_its_preview_says(market):
+    assert "result" in sent(market, "sell", 1, amount=0.1, price=20_010)
+    order_id = resting(market, "buy", amount=0.1, price=19_900)
+    before = money(market)
+    told = asked_edit(market, order_id, amount=0.25, price=20_020)
+    assert told["before"] == before and told["admitted"] and told["refusal"] is None
+    assert (told["order_id"], told["direction"], told["amount"], told["price"]) == (order_id, "buy", 0.25, 20_020)
+    assert (told["filled_amount"], told["average_price"], told["resting_amount"]) == (0.1, 20_010, 0.15)
+    assert (told["order_state"], told["resting_price"], told["keeps_priority"]) == ("open", 20_020, False)
+    assert money(market) == before, "a question leaves no trace"
+    done = edited(market, order_id, amount=0.25, price=20_020)["result"]
+    assert done["order"]["filled_amount"] == told["filled_amount"]
+    assert sum(trade["fee"] for trade in done["trades"]) == pytest.approx(told["taker_fee"]) and told["taker_fee"] > 0
+    assert money(market) == told["after"]
+    assert told["cost"] == pytest.approx(before["available_funds"] - told["after"]["available_funds"])
+    assert held(market, told["position_after"]) == told["position_after"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "keeps"),
+    [
+        ({"amount": 0.1}, True),
+        ({"amount": 0.3}, False),
+        ({"price": 19_890}, False),
+        ({"amount": 0.1, "forfeit_priority": True}, False),
+    ],
+)
+def test_an_amendment_says_whether_the_order_keeps_its_place_in_the_queue(market, changes, keeps):
+    first, second = (resting(market, "buy", amount=0.2, price=19_900) for _ in range(2))
+    told = asked_edit(market, first, **changes)
+    assert told["keeps_priority"] is keeps and told["order_state"] == "open" and told["filled_amount"] == 0
+    edited(market, first, **changes)
+    market.result(1, "private/sell", instrument_name=BTC, amount=0.1, price=19_900)
+    filled = {order["order_id"]: order["filled_amount"] for order in market.result(0, "private/get_open_orders")}
+    assert filled.get(second, 0) == (0 if keeps else 0.1)
+
+
+def test_an_amendment_that_asks_for_less_frees_funds(market):
+    order_id = resting(market, "buy", amount=0.2, price=19_900)
+    told = asked_edit(market, order_id, amount=0.1)
+    assert told["cost"] < 0 and told["order_value"] == 1990
+    edited(market, order_id, amount=0.1)
+    assert money(market) == told["after"]
+
+
+def test_a_part_that_is_filled_counts_no_more(market):
+    order_id = resting(market, "buy", amount=0.2, price=20_000)
+    market.result(1, "private/sell", instrument_name=BTC, amount=0.05, price=20_000)
+    told = asked_edit(market, order_id, amount=0.3)
+    assert (told["amount"], told["filled_amount"], told["resting_amount"], told["order_value"]) == (0.3, 0, 0.25, 5000)
+    gone = asked_edit(market, order_id, amount=0.05)
+    assert gone["admitted"] and gone["order_state"] == "cancelled" and gone["cancelled_amount"] == 0.15
+    order = edited(market, order_id, amount=0.05)["result"]["order"]
+    assert order["order_state"] == "cancelled" and money(market) == gone["after"]
+
+
+def test_a_stop_that_waits_tells_its_new_trigger(market):
+    order_id = resting(market, "buy", amount=0.1, type="stop_limit", price=20_600, trigger_price=20_500)
+    told = asked_edit(market, order_id, trigger_price=20_550, price=20_700)
+    assert (told["order_state"], told["trigger_price"], told["price"]) == ("untriggered", 20_550, 20_700)
+    assert told["order_value"] == 2070 and told["after"] == told["before"]
+    assert asked_edit(market, order_id)["trigger_price"] == 20_500
+
+
+def test_an_amendment_is_refused_with_the_words_of_the_edit(market):
+    order_id = resting(market, "buy", amount=0.1, price=19_900)
+    for changes in ({"price": 25_000}, {"amount": 900}):
+        told, error = asked_edit(market, order_id, **changes), edited(market, order_id, **changes)["error"]
+        assert not told["admitted"] and told["order_state"] == "rejected" and not told["keeps_priority"]
+        assert told["refusal"]["code"] == error["code"]
+        for name in ("reason", "message", "param", "value", "limit", "remedy"):
+            assert told["refusal"].get(name) == error["data"].get(name), name
+        assert told["after"] == told["before"] and told["cost"] == 0
+
+
+def test_what_is_wrong_with_an_amendments_parameter_is_the_error_of_the_edit(market):
+    order_id, gone = (resting(market, "buy", amount=0.1, price=19_900) for _ in range(2))
+    market.result(0, "private/cancel", order_id=gone)
+    for who, changed, changes in (
+        (0, order_id, {"price": 19_900.123}), (0, order_id, {"amount": 0}), (0, order_id, {"post_only": True}),
+        (0, order_id, {"display_amount": 0.05}), (0, gone, {"price": 19_950}), (1, order_id, {"price": 19_950}),
+    ):  # fmt: skip
+        told = market.ask(who, "private/preview_edit", order_id=changed, **changes)["error"]
+        assert told == edited(market, changed, who, **changes)["error"]
+
+
+def test_an_amendment_does_not_tell_what_others_hide(market):
+    assert "result" in sent(market, "sell", 1, amount=0.5, price=20_010, display_amount=0.1)
+    order_id = resting(market, "buy", amount=0.3, price=19_900)
+    told = asked_edit(market, order_id, price=20_010)
+    assert (told["filled_amount"], told["resting_amount"]) == (0.1, 0.2)
+    assert edited(market, order_id, price=20_010)["result"]["order"]["filled_amount"] == 0.3

@@ -7,6 +7,8 @@ from msgspec import structs
 
 from engine.codes import Reason
 from engine.statements.what_if import Holding, Played, Pool
+from gateway.read_model import order_previews, render_preview
+from gateway.sessions.methods import preview
 from tests.gateway.desk import BTC, Desk, ask
 
 NAME = BTC.name
@@ -79,3 +81,8 @@ def test_funds_that_are_too_few_already_are_shown_as_none(desk):
     short = replace(AFTER, requirement_micros=1_500_000_000)
     told = previewed(desk, Played(Reason.NONE, short, Holding()))
     assert told["after"]["available_funds"] == 0 and told["cost"] == 1507
+
+
+@pytest.mark.parametrize("module", [order_previews, render_preview, preview])
+def test_no_first_preview_compiles_code_while_the_loop_waits(module):
+    assert [name for name, value in vars(module).items() if hasattr(value, "signatures")] == []

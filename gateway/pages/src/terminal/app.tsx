@@ -1,6 +1,7 @@
 import { computed } from "@preact/signals";
 import { AccountPanel } from "./account_panel";
 import { amend, cancel } from "./actions";
+import { AmendFigures, AmendPreview } from "./amend_preview";
 import { Charts } from "./charts/charts";
 import { ask, Confirmation } from "./confirmation";
 import { Header } from "./header";
@@ -8,6 +9,7 @@ import { Help } from "./help";
 import { Messages, sayRefusal } from "./messages";
 import { OrderBookPanel } from "./order_book_panel";
 import { OwnPanel } from "./own_panel";
+import { previewOfEdit } from "./preview";
 import { asksFirst } from "./settings";
 import { SignIn } from "./sign_in";
 import {
@@ -36,11 +38,12 @@ async function dragged(order: Order, field: "price" | "trigger_price", price: st
   const decimals = decimalsIn(order.instrument_name);
   const [before, after] = [Number(order[field]), Number(price)].map((value) => shown(value, decimals.price));
   const line = `${order.direction === "buy" ? "Buy" : "Sell"} ${shown(order.amount, decimals.amount)} ${order.instrument_name}: the ${field.replace("_", " ")} ${before} becomes ${after}.`;
-  if (
-    asksFirst.value &&
-    !(await ask({ title: "Amend order", lines: [line], action: "Amend", direction: order.direction }))
-  ) {
-    throw new Error("the order stays as it is");
+  if (asksFirst.value) {
+    const preview = await previewOfEdit(order.order_id, { [field]: price });
+    const of = instrument.peek();
+    const more = preview === null || of === null ? null : <AmendFigures preview={preview} of={of} />;
+    const isMeant = await ask({ title: "Amend order", lines: [line], action: "Amend", direction: order.direction, more });
+    if (!isMeant) throw new Error("the order stays as it is");
   }
   try {
     await amend(order, { [field]: price });
@@ -70,6 +73,7 @@ export function App() {
               fills={instrumentFills}
               position={position}
               onAmend={dragged}
+              amendPreview={(order, field, price) => <AmendPreview order={order} changes={{ [field]: price }} />}
               onCancel={(order: Order) => void cancel(order)}
               onPick={pickPrice}
             />

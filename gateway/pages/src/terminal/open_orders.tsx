@@ -6,6 +6,7 @@ import { DataTable, type Column } from "../shared/table";
 import { Time } from "../shared/time";
 import type { Order } from "../shared/venue_types";
 import { amend, cancel, cancelAll } from "./actions";
+import { AmendPreview } from "./amend_preview";
 import { chooseInstrument } from "./market_feed";
 import { sayRefusal } from "./messages";
 import { decimalsIn, instrumentName, instruments, orders } from "./state";
@@ -155,7 +156,8 @@ function Editor({ order, field, value }: { order: Order; field: Field; value: nu
   useEffect(() => input.current?.select(), []);
   const end = () => (editing.value = null);
   const send = async () => {
-    const entered = checked(text.peek(), order, field);
+    const { entered, fault } = checked(text.peek(), order, field);
+    if (fault !== "") sayRefusal(new Error(fault));
     if (entered === null || isBusy.peek()) return;
     if (Number(entered) === value) return void end();
     isBusy.value = true;
@@ -168,6 +170,8 @@ function Editor({ order, field, value }: { order: Order; field: Field; value: nu
       isBusy.value = false;
     }
   };
+  const { entered } = checked(text.value, order, field);
+  const changes = entered === null || Number(entered) === value ? null : { [field]: entered };
   return (
     <form
       class="editor"
@@ -191,25 +195,22 @@ function Editor({ order, field, value }: { order: Order; field: Field; value: nu
       <button type="button" class="button small" aria-label="go back" onClick={end}>
         ✕
       </button>
+      <AmendPreview order={order} changes={changes} />
     </form>
   );
 }
 
-function checked(text: string, order: Order, field: Field): string | null {
+/** What is written as the exact decimal that is sent, or what is wrong with it. */
+function checked(text: string, order: Order, field: Field): { entered: string | null; fault: string } {
   const of = instruments.value.find((one) => one.instrument_name === order.instrument_name);
   const entered = written(text);
   const step = field === "amount" ? of?.amount_step : of?.tick_size;
-  if (entered === null || entered === "0" || step === undefined) {
-    sayRefusal(new Error(`Enter the new ${field.replace("_", " ")} as a number above zero.`));
-    return null;
-  }
+  const name = field.replace("_", " ");
+  if (entered === null || entered === "0" || step === undefined)
+    return { entered: null, fault: `Enter the new ${name} as a number above zero.` };
   if (!isOnStep(entered, step)) {
-    sayRefusal(
-      new Error(
-        `The ${field.replace("_", " ")} must be a multiple of ${decimalText(step)}; the nearest is ${onStep(entered, step)}.`,
-      ),
-    );
-    return null;
+    const nearest = onStep(entered, step);
+    return { entered: null, fault: `The ${name} must be a multiple of ${decimalText(step)}; the nearest is ${nearest}.` };
   }
-  return entered;
+  return { entered, fault: "" };
 }

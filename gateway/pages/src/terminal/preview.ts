@@ -28,16 +28,33 @@ export interface Preview {
   max_amount?: number;
 }
 
+/** What an amendment would do (`private/preview_edit`). */
+export interface EditPreview extends Preview {
+  order_id: string;
+  direction: Direction;
+  keeps_priority: boolean;
+}
+
 const UNKNOWN_METHOD = -32601;
 /** Whether the venue has previews. */
 export const hasPreview = signal(true);
 
 /** Ask the venue what an order would do; null when it cannot be asked. */
-export async function previewOf(direction: Direction, params: Params, withMax = false): Promise<Preview | null> {
+export function previewOf(direction: Direction, params: Params, withMax = false): Promise<Preview | null> {
+  const asked = withMax ? { ...params, direction, with_max: true } : { ...params, direction };
+  return asking<Preview>("private/preview_order", asked);
+}
+
+/** Ask the venue what an order's change would do; null when it cannot be asked. */
+export function previewOfEdit(orderId: string, changes: Params): Promise<EditPreview | null> {
+  return asking<EditPreview>("private/preview_edit", { order_id: orderId, ...changes });
+}
+
+/** Figures are told of an unusual order too: whether it is meant is asked when it is sent. */
+async function asking<Answer>(method: string, params: Params): Promise<Answer | null> {
   if (!hasPreview.peek() || venue.login.peek() === null) return null;
   try {
-    const asked = withMax ? { ...params, direction, with_max: true } : { ...params, direction };
-    return await venue.call<Preview>("private/preview_order", asked);
+    return await venue.call<Answer>(method, { ...params, confirm: true });
   } catch (error) {
     if (error instanceof VenueError && error.code === UNKNOWN_METHOD) hasPreview.value = false;
     return null;

@@ -1,13 +1,15 @@
 import { useComputed, type ReadonlySignal } from "@preact/signals";
 import type { Order } from "../../shared/venue_types";
 import { shown } from "../../shared/numbers";
+import type { ComponentChildren } from "preact";
 import type { DrawnLine, MovableLines } from "./movable_lines";
-import { lineText } from "./order_lines";
+import { lineText, type MovedField } from "./order_lines";
 
 interface Props {
   lines: MovableLines;
   isShown: ReadonlySignal<boolean>;
   decimals: number;
+  previewOf(order: Order, field: MovedField, price: string): ComponentChildren;
   onGrab(event: PointerEvent, id: string): void;
   onCancel(order: Order): void;
 }
@@ -16,18 +18,18 @@ interface Props {
  * The labels on the lines of own orders. A line is moved by its label, with the pointer or with the arrow keys; Enter amends the
  * order, Escape puts the line back. Their places are set by whoever draws the chart, at each drawing.
  */
-export function OrderTags({ lines, isShown, decimals, onGrab, onCancel }: Props) {
+export function OrderTags({ lines, isShown, ...more }: Props) {
   const drawn = useComputed(() => (isShown.value ? lines.drawn.value : []));
   return (
     <div class="chart-tags">
       {drawn.value.map((one) => (
-        <OrderTag key={one.line.id} drawn={one} lines={lines} decimals={decimals} onGrab={onGrab} onCancel={onCancel} />
+        <OrderTag key={one.line.id} drawn={one} lines={lines} {...more} />
       ))}
     </div>
   );
 }
 
-function OrderTag({ drawn, lines, decimals, onGrab, onCancel }: Omit<Props, "isShown"> & { drawn: DrawnLine }) {
+function OrderTag({ drawn, lines, decimals, previewOf, onGrab, onCancel }: Omit<Props, "isShown"> & { drawn: DrawnLine }) {
   const { line, price, phase } = drawn;
   const text = lineText(line);
   const isMovable = lines.isMovable(drawn);
@@ -70,6 +72,9 @@ function OrderTag({ drawn, lines, decimals, onGrab, onCancel }: Omit<Props, "isS
       >
         ✕
       </button>
+      {phase !== "at rest" && price !== line.price && (
+        <div class="chart-tag-preview">{previewOf(line.order, line.field, price.toFixed(decimals))}</div>
+      )}
     </div>
   );
 }

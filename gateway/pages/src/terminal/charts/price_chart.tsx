@@ -1,4 +1,5 @@
 import { computed, effect, signal, useComputed, useSignal, type ReadonlySignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { compact, decimalsOf, shown, signed } from "../../shared/numbers";
 import { theme } from "../../shared/theme";
@@ -7,6 +8,7 @@ import type { Instrument, Order, Position, Ticker, UserTrade } from "../../share
 import { RESOLUTIONS } from "./candles";
 import { LineDragging } from "./line_dragging";
 import { MovableLines, type Amend } from "./movable_lines";
+import type { MovedField } from "./order_lines";
 import { OrderTags } from "./order_tags";
 import { LAYERS, PricePicture, type Layer, type PointedCandle } from "./price_picture";
 import type { PriceView } from "./price_view";
@@ -19,6 +21,8 @@ export interface PriceChartProps {
   fills: ReadonlySignal<readonly UserTrade[]>;
   position: ReadonlySignal<Position | null>;
   onAmend: Amend;
+  /** What is shown beside a line that is moved: what the amendment would do. */
+  amendPreview(order: Order, field: MovedField, price: string): ComponentChildren;
   onCancel(order: Order): void;
 }
 
@@ -95,6 +99,7 @@ export function PriceChart(props: PriceChartProps) {
           lines={lines}
           isShown={ordersAreShown}
           decimals={decimals}
+          previewOf={props.amendPreview}
           onGrab={(event, id) => dragging.current?.grab(event, id)}
           onCancel={onCancel}
         />
@@ -205,6 +210,7 @@ function placeTags(host: HTMLElement, view: PriceView, lines: MovableLines): voi
     const y = drawn ? view.yOf(drawn.price) : null;
     const isInside = y !== null && y >= 0 && y <= height;
     tag.toggleAttribute("data-placed", isInside);
+    tag.toggleAttribute("data-low", isInside && y > height / 2);
     if (isInside) tag.style.transform = `translateY(${y}px) translateY(-50%)`;
   }
 }

@@ -1,3 +1,4 @@
+import { signal } from "@preact/signals";
 import { describe, expect, test } from "vitest";
 import type { Venue } from "../../shared/venue";
 import { VenueError } from "../../shared/venue_error";
@@ -10,6 +11,7 @@ const FIRST = 1_800_000_000_000;
 
 /** The answers of a venue, whose clock is not this machine's, that has traded once each minute from FIRST on, at a price that counts the minutes. */
 class Minutes {
+  connection = signal("live");
   nowMs = FIRST + 2000 * MINUTE;
   asked: { start_timestamp: number; end_timestamp: number }[] = [];
   push: (data: unknown) => void = () => undefined;
@@ -115,6 +117,21 @@ describe("a price chart's data", () => {
     await venue.live();
     expect(drawn.candles.length).toBe(before + 30);
     expect(isWithoutGaps(drawn.candles)).toBe(true);
+  });
+
+  test("does not draw a gap flat by what comes before the gap is asked for", async () => {
+    const { venue, drawn, data } = await begun();
+    venue.connection.value = "lost";
+    venue.nowMs += 30 * MINUTE;
+    data.tick({ timestamp: venue.nowMs, mark_price: 5, index_price: 6 } as Ticker);
+    venue.push(pushOf(2030, 2030));
+    expect(drawn.changed).toEqual([]);
+    venue.connection.value = "live";
+    await venue.live();
+    expect(times(drawn.candles).at(-1)).toBe(2030);
+    expect(drawn.candles.slice(-30).map(({ close }) => close)).toEqual(Array.from({ length: 30 }, (_, i) => 2001 + i));
+    venue.push(pushOf(2031, 7));
+    expect(times(drawn.changed)).toEqual([2031]);
   });
 
   test("begins anew when more was missed than the venue answers at once", async () => {

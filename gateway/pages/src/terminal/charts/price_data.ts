@@ -77,7 +77,7 @@ export class PriceData {
   /** Follow mark and index, and the venue's time where nothing is traded. */
   tick(ticker: Ticker): void {
     const last = this.candles[this.candles.length - 1];
-    if (this.heard !== null || !last) return;
+    if (!this.isFollowing || !last) return;
     this.add(quietSince(this.candles, ticker.timestamp, this.resolution.stepMs));
     if (!ticker.mark_price || !ticker.index_price) return;
     const timeMs = this.candles[this.candles.length - 1]!.timeMs;
@@ -138,8 +138,14 @@ export class PriceData {
     }
   }
 
+  /** Not from a lost connection on until its gap has been asked for: what comes in between would draw the gap flat. */
+  private get isFollowing(): boolean {
+    if (this.venue.connection.peek() !== "live") this.heard ??= [];
+    return this.heard === null;
+  }
+
   private push(push: ChartPush): void {
-    if (this.heard !== null) this.heard.push(push);
+    if (!this.isFollowing) this.heard!.push(push);
     else this.add(following(this.candles, candleOf(push), this.resolution.stepMs));
   }
 
