@@ -18,13 +18,12 @@ from gateway.cluster.side_copy import SideCopy, into_database
 from gateway.cluster.standby import Node, Standby
 from gateway.commands.common import FAILED
 from gateway.commands.serve import BROKEN, NOT_LEADING, SWITCH_SECONDS, not_listening, tune
+from gateway.commands.standby import DIVERGED
 from gateway.config import Config
 from gateway.net.standby_server import StandbyServer
 from gateway.venue.released import NotLeadingError
 from gateway.wire.log_lines import event
 
-DIVERGED = 6
-"""Exit code when what this node has is not what the stream has: a start by itself would not help."""
 CONNECT_SECONDS = 1.0
 _LOG = logging.getLogger("lionrock.cluster")
 
