@@ -25,8 +25,6 @@ without a heartbeat, if the stream says so.
 exit codes: 0 stopped by a signal, 2 refused or failed, 3 an invariant does not hold, 5 another node leads,
 6 its history is not the stream's: keep the folder, see the runbook
 """
-DIVERGED = 6
-"""Exit code when what this node has is not what the stream has: a start by itself would not help."""
 
 
 def add_parser(subparsers: Any) -> None:

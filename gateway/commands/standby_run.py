@@ -17,8 +17,7 @@ from gateway.cluster.log_stream import LogStream, StreamError
 from gateway.cluster.side_copy import SideCopy, into_database
 from gateway.cluster.standby import Node, Standby
 from gateway.commands.common import FAILED
-from gateway.commands.serve import BROKEN, NOT_LEADING, SWITCH_SECONDS, not_listening, tune
-from gateway.commands.standby import DIVERGED
+from gateway.commands.serve import BROKEN, DIVERGED, NOT_LEADING, SWITCH_SECONDS, not_listening, tune
 from gateway.config import Config
 from gateway.net.standby_server import StandbyServer
 from gateway.venue.released import NotLeadingError
