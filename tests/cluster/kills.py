@@ -24,7 +24,7 @@ from typing import Any
 
 from engine import host
 from gateway.client import Client, Disconnected, RpcError
-from tests.cluster.nodes import Node, copy_registry, leader, standby
+from tests.cluster.nodes import Node, leader, standby
 from tests.cluster.servers import one_server
 from tests.gateway.live import BTC, INDEX, config_of, set_up
 
@@ -151,17 +151,16 @@ class Cluster:
     def begin(self) -> None:
         """Run both nodes."""
         self.leader = self._keep(leader("n0", self._folder / "n0", self._servers))
-        self.begin_standby(self._folder / "n0")
+        self.begin_standby()
 
     def _keep(self, node: Node) -> Node:
         self.nodes.append(node)
         return node.listens()
 
-    def begin_standby(self, source: Path) -> None:
+    def begin_standby(self) -> None:
         """A new standby, filled from the stream."""
         name = next(self._names)
-        copy_registry(config_of(source), self._folder / name)
-        self.standby = self._keep(standby(name, self._folder / name, self._servers))
+        self.standby = self._keep(standby(name, self._folder / name, self._servers, self.config.vault))
 
     def close(self) -> None:
         """End every node that runs."""
@@ -220,7 +219,7 @@ async def _kill_once(cluster: Cluster, by: str, result: Result) -> None:
         result.faults += [] if code == 5 else [f"the old leader ended with {code}: {old.errors[-500:]}"]
     assert new.read()["leads"]
     cluster.leader = new
-    await asyncio.to_thread(cluster.begin_standby, new.folder)
+    await asyncio.to_thread(cluster.begin_standby)
     await asyncio.sleep(SETTLE_SECONDS)
 
 

@@ -2,16 +2,11 @@
 
 import json
 import os
-import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 from typing import Any
-
-from gateway.config import Config
 
 
 class Node:
@@ -70,18 +65,10 @@ def leader(name: str, folder: Path, servers: str, *words: str) -> Node:
     return Node(name, folder, ["serve", *_common(servers), *words])
 
 
-def standby(name: str, folder: Path, servers: str, *words: str) -> Node:
-    """A node that follows."""
-    return Node(name, folder, ["standby", *_common(servers), *words])
+def standby(name: str, folder: Path, servers: str, vault: Path) -> Node:
+    """A node that follows, with an empty folder."""
+    return Node(name, folder, ["standby", *_common(servers), "--vault", str(vault)])
 
 
 def _common(servers: str) -> list[str]:
     return ["--cluster", servers, "--venue", "t", "--port", "0", "--log-level", "info"]
-
-
-def copy_registry(source: Config, target: Path) -> None:
-    """The registry and the vault's key of a venue for a folder that is to follow it."""
-    target.mkdir(mode=0o700)
-    with closing(sqlite3.connect(source.registry)) as here, closing(sqlite3.connect(target / "registry.db")) as there:
-        here.backup(there)
-    shutil.copy(source.vault, target / "vault.key")

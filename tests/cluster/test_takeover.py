@@ -11,7 +11,6 @@ from gateway.client import Client, Disconnected, RpcError
 from gateway.config import Cluster
 from gateway.net.server import Server
 from gateway.venue.released import NotLeadingError
-from tests.cluster.nodes import copy_registry
 from tests.cluster.servers import need_servers, one_server
 from tests.gateway.live import BTC, config_of, play, set_up, until
 
@@ -67,7 +66,8 @@ def test_a_standby_leads_when_the_leader_is_silent_and_the_old_leader_is_fenced(
             (tmp_path / "a").mkdir(mode=0o700)
             (alice, bob) = set_up(one)
             async with leading(one) as leader:
-                copy_registry(one, tmp_path / "b")
+                (tmp_path / "b").mkdir(mode=0o700)
+                shutil.copy(one.vault, two.vault)
                 async with following(two) as run:
                     urls = [f"ws://127.0.0.1:{each.port}" for each in (leader, run.server)]
                     client = Client(urls, alice.key.id, alice.key.secret)
