@@ -84,6 +84,10 @@ class Standby:
         """Where clients find this node, once it listens."""
         self._node = self._node._replace(addresses=addresses)
 
+    def wait_for_silence(self, silence_ms: int) -> None:
+        """From now on a leader that is silent for so long is followed no longer."""
+        self._node = self._node._replace(silence_ms=silence_ms)
+
     def status(self) -> dict[str, object]:
         """What clients are told of the cluster."""
         follower = self._follower

@@ -63,7 +63,8 @@ class Run:
         self._stream = LogStream(config.cluster.server_list, config.cluster.venue)
         self._data = Path(config.data)
         self.server: StandbyServer | None = None
-        self.is_following = False
+        self.standby: Standby | None = None
+        """Once it follows beside a server."""
 
     async def close(self) -> None:
         """Let go of the servers."""
@@ -127,7 +128,7 @@ class Run:
         await self._follow(server, standby)
 
     async def _follow(self, server: StandbyServer, standby: Standby) -> None:
-        self.is_following = True
+        self.standby = standby
         led = await standby.run()
         await server.lead(led)
         sequence, epoch = server.venue.engine.last_seq, led.message.epoch

@@ -41,7 +41,7 @@ async def following(config):
     run, stopped = Run(config, True), asyncio.get_running_loop().create_future()
     work = asyncio.create_task(run.whole(stopped))
     try:
-        await until(lambda: work.done() or run.is_following, 60)
+        await until(lambda: work.done() or run.standby, 60)
         yield run
     finally:
         if not stopped.done():
@@ -62,7 +62,7 @@ async def placed_at_last(client, price):
 def test_a_standby_leads_when_the_leader_is_silent_and_the_old_leader_is_fenced(tmp_path):
     async def story():
         with one_server(tmp_path / "n1") as server:
-            one, two = node(tmp_path, server, "a"), node(tmp_path, server, "b", standby_silence_ms=200)
+            one, two = node(tmp_path, server, "a"), node(tmp_path, server, "b", standby_silence_ms=60_000)
             (tmp_path / "a").mkdir(mode=0o700)
             (alice, bob) = set_up(one)
             async with leading(one) as leader:
@@ -81,6 +81,7 @@ def test_a_standby_leads_when_the_leader_is_silent_and_the_old_leader_is_fenced(
                     assert status["cluster"]["role"] == "standby" and status["cluster"]["leader"] == "a"
                     assert status["locked"] == "true" and status["reason"] == "STANDBY"
                     leader._replication.beat = lambda last_seq: None  # its loop is held, or its network
+                    run.standby.wait_for_silence(100)
                     await until(lambda: run.server.venue.takes_commands, 60)
                     placed = [first]
                     while str(run.server.port) not in client.url:
