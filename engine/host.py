@@ -8,7 +8,7 @@ import contextlib
 import gc
 import time
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, field, fields, replace
+from dataclasses import astuple, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from engine.journal import (
     End,
     Expected,
     Journal,
+    JournalCopy,
     JournalError,
     JournalOptions,
     JournalReader,
@@ -42,10 +43,7 @@ from engine.journal import (
     genesis,
     is_in_one_segment,
     log_end,
-    newest_first,
     raw_records,
-    read_header,
-    read_snapshot,
     retention,
     snapshot_seqs,
     snapshots,
@@ -58,6 +56,7 @@ from engine.journal import (
 from engine.journal.lock import LOCK, Lock, is_written
 from engine.journal.scrub import faults as scrub_faults
 from engine.kernels import KERNELS, direct
+from engine.recovery import Recovery, newest_root, restore
 from engine.schema import COMMAND, EVENT, SMALL, VENUE, Capacities
 from engine.state_memory import allocate
 
@@ -70,6 +69,7 @@ __all__ = [
     "End",
     "Engine",
     "Expected",
+    "JournalCopy",
     "JournalError",
     "JournalOptions",
     "JournalReader",
@@ -138,22 +138,6 @@ def _capacity_names() -> list[str]:
     return [entry.name for entry in fields(Capacities)]
 
 
-def restore(snapshot: Snapshot, seconds: dict[str, float] | None = None) -> Rows:
-    """The state that a snapshot holds; `seconds` gets how long it took. SnapshotError when it is damaged, or does not
-    add up.
-    """
-    begun = time.perf_counter()
-    root = allocate(huge_pages=True)
-    read_snapshot(snapshot, root)
-    read = time.perf_counter()
-    adds_up = batch_end.recount(root)
-    if seconds is not None:
-        seconds |= {"snapshot": read - begun, "recount": time.perf_counter() - read}
-    if not adds_up:
-        raise SnapshotError(f"{snapshot.path}: its accounts, positions and orders do not add up; delete it")
-    return root
-
-
 class _CompileListener(event.Listener):
     """Counts functions compiled."""
 
@@ -194,24 +178,6 @@ def holds_journal(directory: Path) -> bool:
     return bool(disk.current().files(directory, "journal-*.log"))
 
 
-@dataclass(frozen=True)
-class Recovery:
-    """What opening found: the snapshot's sequence (0: none) and time, commands replayed, bytes of torn tail cut."""
-
-    snapshot_seq: int = 0
-    snapshot_ns: int = 0
-    replayed: int = 0
-    cut_bytes: int = 0
-    ignored: list[str] = field(default_factory=list)
-    """One line for each snapshot that could not be used."""
-    seconds: dict[str, float] = field(default_factory=dict, compare=False)
-    """How long each phase took: the snapshot, the recount of what it adds up to, the journal behind it."""
-    previous_end: End | None = None
-    """How the run before this one ended; None when nothing says so."""
-    set_aside: list[Path] = field(default_factory=list)
-    """What was moved out of the way because it knew more than the end that was accepted."""
-
-
 class BrokenError(JournalError):
     """An invariant does not hold after a batch; `fault` says which one. The engine does nothing any more.
 
@@ -241,6 +207,8 @@ class Engine:
     def __init__(self, root: Rows, timed: bool = False) -> None:
         self.root = root
         self.journal: Journal | None = None
+        self.copy: JournalCopy | None = None
+        """The log that another process writes and this engine follows."""
         self.directory: Path | None = None
         self.recovery = Recovery()
         self.timed = timed
@@ -279,7 +247,8 @@ class Engine:
             set_aside = begin_anew(directory, expected or Expected())
             begin_segment(directory, genesis(mode, capacities))
             engine.recovery = Recovery(set_aside=set_aside)
-            engine._attach(JournalReader(directory), options, lock)
+            engine.directory, engine._lock = directory, lock
+            engine.journal = Journal(directory, JournalReader(directory).position, options)
         except BaseException:
             lock.release()
             raise
@@ -300,6 +269,48 @@ class Engine:
         JournalError for no journal, another mode, another version, corruption, or another process that writes it.
         LossError for a journal that is shorter than its tip, a snapshot or what is expected, or not the one of these.
         """
+        engine, reader = cls._opened(directory, mode, sink, progress, expected)
+        try:
+            if options is not None and options.keeps_tip:
+                write_read_again(reader)
+            engine.journal = Journal(directory, reader.position, options)
+        except BaseException:
+            engine.close()
+            raise
+        return engine
+
+    @classmethod
+    def follow(
+        cls,
+        directory: Path,
+        sink: Sink = _ignore,
+        progress: Progress | None = None,
+        expected: Expected | None = None,
+    ) -> "Engine":
+        """Recover an exchange as `open` does, to go on with the records of another writer: `copy` takes them.
+
+        Whoever takes a record applies it. `lead` ends that. Errors as of `open`.
+        """
+        engine, reader = cls._opened(directory, Mode.EXCHANGE, sink, progress, expected)
+        try:
+            engine.copy = JournalCopy(directory, reader.position)
+        except BaseException:
+            engine.close()
+            raise
+        return engine
+
+    def lead(self, options: JournalOptions) -> None:
+        """Go on as the one writer of the log that was followed. Everything that was taken has to be applied."""
+        assert self.copy is not None and self.directory is not None and self.copy.last_seq == self.last_seq
+        self.copy.close()
+        self.journal = Journal(self.directory, self.copy.position, options)
+        self.copy = None
+
+    @classmethod
+    def _opened(
+        cls, directory: Path, mode: Mode, sink: Sink, progress: Progress | None, expected: Expected | None
+    ) -> tuple["Engine", JournalReader]:
+        """An engine that holds the folder's lock, recovered, and the reader at the log's end."""
         if not holds_journal(directory):
             raise JournalError(f"{directory}: holds no journal; create one first")
         lock = Lock(directory)
@@ -309,13 +320,11 @@ class Engine:
             previous = reader.tip
             engine = cls._recovered(reader, sink, progress or _ignore, expected or Expected())
             engine.recovery = replace(engine.recovery, previous_end=previous.end if previous else None)
-            if options is not None and options.keeps_tip:
-                write_read_again(reader)
-            engine._attach(reader, options, lock)
+            engine.directory, engine._lock = directory, lock
         except BaseException:
             lock.release()
             raise
-        return engine
+        return engine, reader
 
     @classmethod
     def read(
@@ -413,6 +422,9 @@ class Engine:
         if self.journal is not None:
             self.journal.sync()
             chain = self.journal.chain
+        elif self.copy is not None:
+            self.copy.sync()
+            chain = self.copy.position.chain
         elif self._log is not None:
             self._log.sync()
         written = write_snapshot(self.directory, self.root, chain, pace)
@@ -423,8 +435,9 @@ class Engine:
     def close(self) -> None:
         """Sync the journal, close it and let another process have the directory."""
         try:
-            if self.journal is not None:
-                self.journal.close()
+            for log in (self.journal, self.copy):
+                if log is not None:
+                    log.close()
         finally:
             if self._lock is not None:
                 self._lock.release()
@@ -436,7 +449,7 @@ class Engine:
         With a sequence it is the snapshot of that one: SnapshotError when it cannot be used.
         """
         seconds: dict[str, float] = {}
-        root, ignored = _newest_root(reader, seconds, seq)
+        root, ignored = newest_root(reader, seconds, seq)
         if root is None and seq is not None:
             raise SnapshotError("; ".join(ignored) or f"{reader.directory}: no snapshot of sequence {seq}")
         engine = cls(create(reader.capacities, reader.mode) if root is None else root)
@@ -456,10 +469,6 @@ class Engine:
             cut_bytes=reader.torn.size_bytes if reader.torn else 0,
         )  # fmt: skip
         return engine
-
-    def _attach(self, reader: JournalReader, options: JournalOptions | None, lock: Lock) -> None:
-        self.directory, self._lock = reader.directory, lock
-        self.journal = Journal(reader.directory, reader.position, options)
 
     def _accept(self, commands: Rows) -> None:
         """Check that a batch goes on where the last one ended, and journal it."""
@@ -558,26 +567,3 @@ def _check_mode(reader: JournalReader, mode: Mode) -> None:
             f"{reader.directory}: a journal of {reader.mode.name.lower()} mode, {mode.name.lower()} is wanted; "
             "choose another folder, or read it with lionrock replay"
         )
-
-
-def _newest_root(reader: JournalReader, seconds: dict[str, float], seq: int | None) -> tuple[Rows | None, list[str]]:
-    """The state of the newest snapshot that the journal goes on from, and why newer ones cannot be used.
-
-    With a sequence only the snapshot of that one is looked at.
-    """
-    ignored: list[str] = []
-    for path in newest_first(reader.directory):
-        try:
-            snapshot = read_header(path)
-            if seq not in (None, snapshot.seq):
-                continue
-            root = restore(snapshot, seconds)  # before the reader moves there: it is not for a bad one
-            begun = time.perf_counter()
-            is_led_to = reader.seek(snapshot.seq, snapshot.chain)
-            seconds["seek"] = time.perf_counter() - begun
-            if is_led_to:
-                return root, ignored
-            ignored.append(f"{path}: the journal does not lead to it")
-        except SnapshotError as error:
-            ignored.append(str(error))
-    return None, ignored

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 COMMANDS = {
     "demo": "a live exchange on loopback with traders on it, to watch and to trade on",
     "serve": "run the exchange",
+    "standby": "follow a venue's log on another machine, and take over",
     "trade": "place, amend and cancel orders, see positions",
     "watch": "live book, trades and ticker in the terminal",
     "replay": "replay a recorded order stream through the engine",

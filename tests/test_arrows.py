@@ -68,6 +68,7 @@ ENGINE_ORDER = [
     "journal",
     "statements",
     "batch_slices",
+    "recovery",
     "host",
     "recordings",
     "owner_invariants",

@@ -10,6 +10,7 @@ from engine.journal.archive import (
     read_archive_header,
     write_archive,
 )
+from engine.journal.copy import JournalCopy
 from engine.journal.format import CorruptJournalError, JournalError, SegmentHeader, genesis
 from engine.journal.loss import begin_anew, begin_reading, write_read_again
 from engine.journal.raw_records import LogEnd, RawRecord, is_in_one_segment, log_end, raw_records
@@ -46,6 +47,7 @@ __all__ = [
     "End",
     "Expected",
     "Journal",
+    "JournalCopy",
     "JournalError",
     "JournalOptions",
     "JournalReader",

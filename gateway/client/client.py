@@ -17,7 +17,7 @@ import itertools
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -27,6 +27,8 @@ import picows
 
 from engine.schema import COMMAND, EVENT
 from gateway import clock
+from gateway.client.answers import Order, Placed, Position, Trade
+from gateway.client.leaders import find_leader
 from gateway.client.local_book import BookBroken, LocalBook
 from gateway.client.private_channels import PrivateChannels
 from gateway.wire.reasons import in_words
@@ -34,6 +36,8 @@ from gateway.wire.reasons import in_words
 BINARY_PROTOCOL = "lionrock.binary.v1"
 RECONNECT_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
 REQUEST_SECONDS = 10.0
+LOOK_SECONDS = 0.1
+"""With several addresses: a leader that owes an answer for so long is looked for at the others, so often."""
 PING_SECONDS = 10.0
 """A connection is asked for a sign of life after so long without a message, and given up when none comes as long again.
 
@@ -63,75 +67,6 @@ class RpcError(Exception):
 
 class Disconnected(Exception):  # noqa: N818 - a state of the connection
     """The connection was lost; whether the request was served is not known. Look for orders by their `cl_ord_id`."""
-
-
-class Order(msgspec.Struct, kw_only=True):
-    """An order as the venue reports it."""
-
-    order_id: str
-    instrument_name: str
-    direction: str
-    order_type: str
-    order_state: str
-    given_price: msgspec.Raw = msgspec.field(default=msgspec.Raw(b"null"), name="price")
-    amount: Decimal
-    filled_amount: Decimal
-    average_price: Decimal
-    label: str = ""
-    time_in_force: str = ""
-    post_only: bool = False
-    reduce_only: bool = False
-    creation_timestamp: int = 0
-    last_update_timestamp: int = 0
-    cl_ord_id: int = 0
-    cancel_reason: str = ""
-    trigger_price: Decimal | None = None
-
-    @property
-    def price(self) -> Decimal | None:
-        """Its limit, or of a market order its average; None while a conditional market order waits for its trigger."""
-        text = bytes(self.given_price)
-        return None if text[:1] in (b'"', b"n") else Decimal(text.decode())
-
-
-class Trade(msgspec.Struct, kw_only=True):
-    """A trade; only own trades have the last fields. `affiliated_maker`: the maker is of the venue's own group."""
-
-    trade_id: str
-    trade_seq: int
-    timestamp: int
-    instrument_name: str
-    price: Decimal
-    amount: Decimal
-    direction: str
-    affiliated_maker: bool
-    order_id: str = ""
-    liquidity: str = ""
-    fee: Decimal = Decimal(0)
-    label: str = ""
-
-
-class Placed(msgspec.Struct):
-    """The answer to an order: the order and the trades that it made at once."""
-
-    order: Order
-    trades: list[Trade]
-
-
-class Position(msgspec.Struct, kw_only=True):
-    """A position; `size` is negative when short."""
-
-    instrument_name: str
-    direction: str
-    size: Decimal
-    average_price: Decimal
-    mark_price: Decimal | None = None
-    floating_profit_loss: Decimal = Decimal(0)
-    realized_profit_loss: Decimal = Decimal(0)
-    initial_margin: Decimal = Decimal(0)
-    maintenance_margin: Decimal = Decimal(0)
-    leverage: int = 0
-    estimated_liquidation_price: Decimal | None = None
 
 
 class _Refused(msgspec.Struct):
@@ -205,12 +140,23 @@ class _Listener(picows.WSListener):
 
 
 class Client:
-    """One connection to a venue. `binary` chooses the sub-protocol of command rows; JSON calls still work."""
+    """One connection to a venue. `binary` chooses the sub-protocol of command rows; JSON calls still work.
+
+    With several addresses, those of a cluster's nodes, it connects to the node that leads, and after a takeover again.
+    """
 
     def __init__(
-        self, url: str, key_id: str = "", secret: str = "", binary: bool = False, reconnect: bool = True
+        self,
+        url: str | Sequence[str],
+        key_id: str = "",
+        secret: str = "",
+        binary: bool = False,
+        reconnect: bool = True,
     ) -> None:
-        self.url = url if url.endswith("/ws/api/v2") else url.rstrip("/") + "/ws/api/v2"
+        self._urls = [_endpoint(url)] if isinstance(url, str) else [_endpoint(each) for each in url]
+        self.url = self._urls[0]
+        """The node that it is connected to."""
+        self._epoch = 0
         self.key_id = key_id
         self.on_rows: Callable[[Any], None] = _ignore
         self.on_refusal: Callable[[RpcError], None] = _ignore
@@ -255,8 +201,30 @@ class Client:
             self._drop()
             raise
         self.is_connected.set()
+        if len(self._urls) > 1:
+            self._spawn(self._look_for_leader())
+
+    async def _choose(self) -> None:
+        """Take the node that leads. Disconnected when none of them does now."""
+        leader = await find_leader(self._urls)
+        if leader is None or leader.epoch < self._epoch:
+            raise Disconnected(f"none of {', '.join(self._urls)} leads the venue now")
+        self._epoch, self.url = leader
+
+    async def _look_for_leader(self) -> None:
+        """Leave a node that owes an answer while another one leads: it may be cut off, or stand still."""
+        waiting: set[int] = set()
+        while self.is_connected.is_set():
+            await asyncio.sleep(LOOK_SECONDS)
+            owed, waiting = waiting & self._waiting.keys(), set(self._waiting)
+            if owed and self._transport is not None:
+                leader = await find_leader([url for url in self._urls if url != self.url])
+                if leader is not None and leader.epoch > self._epoch:
+                    self._transport.disconnect(False)
 
     async def _open(self) -> None:
+        if len(self._urls) > 1:
+            await self._choose()
         listener = self._listener = _Listener(self)
         headers = {"Sec-WebSocket-Protocol": BINARY_PROTOCOL} if self._binary else None
         self._transport, _ = await picows.ws_connect(
@@ -320,7 +288,8 @@ class Client:
                 future.set_exception(Disconnected("the connection was lost before the answer came"))
 
     async def _come_back(self) -> None:
-        for seconds in itertools.chain(RECONNECT_SECONDS, itertools.repeat(RECONNECT_SECONDS[-1])):
+        waits = RECONNECT_SECONDS if len(self._urls) == 1 else RECONNECT_SECONDS[:1]
+        for seconds in itertools.chain(waits, itertools.repeat(waits[-1])):
             await asyncio.sleep(seconds)
             try:
                 await self.connect()
@@ -561,6 +530,10 @@ class Client:
 
     def _rows_received(self, data: bytes) -> None:
         self.on_rows(np.frombuffer(data, EVENT))
+
+
+def _endpoint(url: str) -> str:
+    return url if url.endswith("/ws/api/v2") else url.rstrip("/") + "/ws/api/v2"
 
 
 def _ignore(said: Any) -> None:

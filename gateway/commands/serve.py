@@ -61,6 +61,8 @@ DISK_FAILED = 4
 """Exit code after a disk error: a person looks at the disk before the next start."""
 NOT_LEADING = 5
 """Exit code when another node of the cluster leads: this one comes back as a standby."""
+DIVERGED = 6
+"""Exit code of a standby when what it has is not what the stream has: a start by itself would not help."""
 SWITCH_SECONDS = 0.0005
 """How long the loop may hold the interpreter while the journal's thread waits for it."""
 

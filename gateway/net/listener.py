@@ -74,9 +74,7 @@ class Listener:
 
     async def start(self, host: str, port: int) -> None:
         """Listen. OSError or OverflowError when that cannot be."""
-        found = await self._loop.getaddrinfo(
-            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
+        found = await self._loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         for family, kind, number, _, address in dict.fromkeys(found):
             listening = socket.socket(family, kind, number)
             self._sockets.append(listening)

@@ -61,6 +61,11 @@ class Turns:
         self.failed = self.loop.create_future()
         self._close_turn = close_turn
 
+    @property
+    def has_started(self) -> bool:
+        """Whether it has a loop."""
+        return hasattr(self, "loop")
+
     def touch(self) -> None:
         """Something was received: have this turn end with one batch and one write for each connection."""
         if not self._is_touched:

@@ -41,7 +41,7 @@ TIME_SECONDS = 0.01
 OPERATIONS_CONNECTIONS = 64
 """Open connections to the operations listener: their own, so that a full public port keeps no officer out."""
 DRAIN_SECONDS = 10
-_GOING_AWAY = 1001
+GOING_AWAY = 1001
 _LOG = logging.getLogger("lionrock.server")
 
 
@@ -60,7 +60,7 @@ class Server:
         host.warm_up()
         self.turns = Turns(config.busy_poll_us)
         if failure is None:
-            self.venue = Venue(config, progress, self.turns.in_loop, self.turns.fail, accepted, accepted_time)
+            self.venue = self._venue(config, progress, accepted, accepted_time)
         else:
             self.venue = ReadOnlyVenue(config, failure, progress, self.turns.in_loop)
         self.turns.queries = self.venue.context.turns = QueryTurns(clock.steady_ns)
@@ -75,6 +75,11 @@ class Server:
         self._index = IndexPrices(self.venue, self.turns)
         self._replication: Replication | None = None
         self._ticks = 0
+
+    def _venue(
+        self, config: Config, progress: Progress | None, accepted: AcceptedLoss | None, accepted_time: Accepted
+    ) -> Venue:
+        return Venue(config, progress, self.turns.in_loop, self.turns.fail, accepted, accepted_time)
 
     # --- life -----------------------------------------------------------------------------------------------------
 
@@ -96,10 +101,14 @@ class Server:
         """Have the cluster's stream say that this node leads. NotLeadingError when it does not."""
         from gateway.cluster.replication import Replication  # a machine alone needs nothing of it
 
-        venue = self.venue
-        replication = self._replication = Replication(venue.config, self._lose_lead)
+        replication = self._replication = Replication(self.venue.config, self._lose_lead)
         replication.start()
-        await replication.lead(host.log_end(venue.config.journal))
+        await replication.lead(host.log_end(self.venue.config.journal))
+        self._copy_to(replication)
+
+    def _copy_to(self, replication: "Replication") -> None:
+        """This node leads: its records go to the stream from now on."""
+        venue = self.venue
         venue.copy_to(replication)
         venue.context.cluster = replication.status
         self.turns.every(venue.config.cluster.heartbeat_ms / 1000, lambda: replication.beat(venue.engine.last_seq))
@@ -170,7 +179,7 @@ class Server:
         self.turns.stop_timers()
         self._index.stop()
         for connection in self._websockets:
-            connection.finish(_GOING_AWAY, "the venue is shutting down; connect again in a moment")
+            connection.finish(GOING_AWAY, "the venue is shutting down; connect again in a moment")
         self.venue.sequencer.close_turn()
         await asyncio.sleep(0.05)
         for connection in [*self._websockets, *self.connections.http, *self.operations_connections.http]:

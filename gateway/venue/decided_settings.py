@@ -39,6 +39,10 @@ class DecidedSettings:
             self._registry.add_intents([*self._first_thresholds(), *self._first_sources()], self._time.now_ns())
             self._is_governed = True
 
+    def take_over(self) -> None:
+        """Another node has led until now: officers who were named meanwhile had the first values from it."""
+        self._is_governed = self._registry.is_governed
+
     def parameters(self) -> Parameters:
         """The parameters of surveillance in force."""
         own = Parameters(**{name: getattr(self._given, name) for name in thresholds.OF_THE_PROCESS})

@@ -174,10 +174,13 @@ class Venue:
         clients = state["profiles"]["values"][:used, AccountAttribute.CLIENT]
         return used < self.registry.next_account_slot() or not clients.all()
 
+    @property
+    def _time_bounds(self) -> TimeBounds:
+        return TimeBounds(self.config.max_clock_step_ms * 1_000_000, self.config.max_stop_days * 86_400 * NS_PER_S)
+
     def _start_time(self, accepted: Accepted) -> VenueTime:
         """The venue's time, which begins no earlier than the log ends."""
-        bounds = TimeBounds(self.config.max_clock_step_ms * 1_000_000, self.config.max_stop_days * 86_400 * NS_PER_S)
-        time, log_ns = VenueTime(bounds), int(self.engine.root[0]["now_ns"])
+        time, log_ns = VenueTime(self._time_bounds), int(self.engine.root[0]["now_ns"])
         try:
             time.start(log_ns, accepted)
         except ClockError:
@@ -288,11 +291,7 @@ class Venue:
     # --- opening and closing --------------------------------------------------------------------------------------
 
     def _open_engine(self, progress: Progress | None, expected: host.Expected) -> host.Engine:
-        journal = self.config.journal
-        options = host.JournalOptions(
-            host.Durability(self.config.durability), threaded=True, segment_bytes=self.config.segment_bytes,
-            stays_awake=self.config.busy_poll_us > 0, keeps_tip=True,
-        )  # fmt: skip
+        journal, options = self.config.journal, self._journal_options()
         if not host.holds_journal(journal):
             return host.Engine.create(journal, Mode.EXCHANGE, options=options, expected=expected)
         recovered = Recovered(self.projection, self._sweeps, Path(self.config.data))
@@ -307,6 +306,12 @@ class Venue:
         parts["replay"] = max(0.0, parts.get("replay", 0.0) - recovered.load_seconds)
         self.phases.end("journal opened", parts)
         return engine
+
+    def _journal_options(self) -> host.JournalOptions:
+        return host.JournalOptions(
+            host.Durability(self.config.durability), threaded=True, segment_bytes=self.config.segment_bytes,
+            stays_awake=self.config.busy_poll_us > 0, keeps_tip=True,
+        )  # fmt: skip
 
     def close(self) -> None:
         """Apply what is left, make it durable, write a snapshot, and unlock the folder.

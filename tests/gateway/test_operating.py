@@ -20,7 +20,7 @@ import pytest
 from engine.journal.precedence import PRIORITY
 from gateway import cli
 from gateway import config as settings
-from gateway.commands.serve import BROKEN, DISK_FAILED
+from gateway.commands.serve import BROKEN, DISK_FAILED, DIVERGED, NOT_LEADING
 from gateway.index_feeds.adapters import ADAPTERS
 from gateway.venue.beside_venue import NICENESS
 from tests.gateway.identified import identity_file
@@ -227,7 +227,8 @@ def test_the_unit_gives_what_the_venue_needs():
     assert given["LimitRTPRIO"] == [str(PRIORITY)] and "RestrictRealtime" not in given
     assert [value.partition(":")[0] for value in given["LoadCredential"]] == ["certificate.pem", "key.pem"]
     assert "MemoryDenyWriteExecute" not in given
-    assert given["RestartPreventExitStatus"] == [f"{BROKEN} {DISK_FAILED}"] and given["OOMPolicy"] == ["continue"]
+    assert given["RestartPreventExitStatus"] == [f"{BROKEN} {DISK_FAILED} {NOT_LEADING} {DIVERGED}"]
+    assert given["OOMPolicy"] == ["continue"]
     assert given["NoNewPrivileges"] == ["yes"] and given["MemoryMax"] == ["90%"]
     written = tomllib.loads(block("As a service", "toml"))
     assert settings.load(None, {}, written).port == written["port"]

@@ -1,0 +1,145 @@
+"""What a standby makes of the stream's messages, in their order. It has no I/O of a network.
+
+A record has to be the next one of the journal, with the same hash after it as its writer had; what the journal has
+already is compared. Whatever does not fit is a divergence, and ends the standby: it would lead from another history.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from engine import host
+from gateway.cluster.log_stream import Stored
+from gateway.cluster.messages import DigestMessage, EpochMessage, Place, RecordMessage, SideMessage
+from gateway.cluster.side_copy import SideCopy, SideError
+
+REGISTRY = "registry.db"
+
+
+class DivergenceError(host.JournalError):
+    """The stream and what this node has of it are not one history: one line that names both, and what to do."""
+
+
+class Follower:
+    """Takes the stream's messages to a copy of the journal, to the side files and to whoever applies the commands.
+
+    `apply` gets the COMMAND rows of each new record, `digest_of` answers the state's digest after a sequence, empty
+    when the state is not there.
+    """
+
+    def __init__(self, directory: Path, copy: host.JournalCopy | None, registry: SideCopy) -> None:
+        """`copy` is None when there is no journal yet: the log's first record begins it."""
+        self.directory = directory
+        self.copy = copy
+        self.registry = registry
+        self.apply: Callable[[Any], None] = _nothing
+        self.digest_of: Callable[[int], str] = _no_digest
+        self.stream_seq = 0
+        """The last message that was taken."""
+        self.leader: EpochMessage | None = None
+        """Who leads, as the last epoch message says."""
+        end = None if copy is None else host.log_end(directory)
+        self.place = Place(0, 0) if end is None else Place(end.segment, end.number)
+        """The last record that the copy has; segment 0 without any."""
+        self.compared_seq = 0
+        """The last sequence at which the state was compared with the leader's."""
+
+    @property
+    def last_seq(self) -> int:
+        """The last sequence that the copy has."""
+        return 0 if self.copy is None else self.copy.last_seq
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of who leads; 0 when nobody ever has."""
+        return 0 if self.leader is None else self.leader.epoch
+
+    def take(self, stored: Stored) -> None:
+        """Take the next message. DivergenceError when it does not fit what is here."""
+        message = stored.message
+        if isinstance(message, EpochMessage):
+            self._take_epoch(message)
+        elif message.author.epoch < self.epoch:
+            raise DivergenceError(
+                f"stream sequence {stored.seq}: a message of {message.author.node} of epoch {message.author.epoch} "
+                f"stands behind epoch {self.epoch}: the fence did not hold; stop every node, see RUNBOOK, divergence"
+            )
+        elif isinstance(message, RecordMessage):
+            self._take_record(message)
+        elif isinstance(message, SideMessage):
+            self._take_side(message)
+        else:
+            self._compare(message)
+        self.stream_seq = stored.seq
+
+    def _take_epoch(self, message: EpochMessage) -> None:
+        if self.place == message.place and self.copy is not None and message.chain != self.copy.position.chain:
+            raise self._diverged(f"epoch {message.epoch} leads from sequence {message.last_seq} with another hash")
+        self.leader = message
+
+    def _take_record(self, message: RecordMessage) -> None:
+        if self.copy is not None and message.place < self._next(self.copy):
+            if message.place == self.place and message.chain != self.copy.position.chain:
+                raise self._diverged(f"record {_named(message.place)} has another hash")
+            return
+        try:
+            copy, rows = self._append(message)
+        except DivergenceError:
+            raise
+        except host.JournalError as error:
+            raise self._diverged(str(error)) from None
+        self.place = message.place
+        if (copy.position.chain, copy.last_seq) != (message.chain, message.last_seq):
+            raise self._diverged(f"record {_named(message.place)} is not what its headers say")
+        if len(rows):
+            self.apply(rows)
+
+    def _append(self, message: RecordMessage) -> tuple[host.JournalCopy, Any]:
+        header = message.segment_header
+        if self.copy is None:
+            self.copy = host.JournalCopy.begin(self.directory, header)
+        copy, expected = self.copy, self._next(self.copy)
+        begins = message.place.segment > expected.segment
+        if message.place != (Place(expected.segment + 1, 0) if begins else expected):
+            raise self._diverged(f"record {_named(message.place)} comes behind {_named(self.place)}: some are missing")
+        return copy, copy.append(message.record, header if begins else b"")
+
+    @staticmethod
+    def _next(copy: host.JournalCopy) -> Place:
+        """Which record the next one of the present segment is."""
+        return Place(copy.position.segment.number, copy.position.records)
+
+    def _take_side(self, message: SideMessage) -> None:
+        if message.name != REGISTRY:
+            return
+        try:
+            self.registry.take(message)
+        except SideError as error:
+            raise DivergenceError(str(error)) from None
+
+    def _compare(self, message: DigestMessage) -> None:
+        if message.seq != self.last_seq:
+            return
+        own = self.digest_of(message.seq)
+        if own and own != message.digest:
+            raise self._diverged(f"the state after sequence {message.seq} is not that of {message.node}")
+        if own:
+            self.compared_seq = message.seq
+
+    def _diverged(self, why: str) -> DivergenceError:
+        return DivergenceError(
+            f"{self.directory}: it ends with record {_named(self.place)}, sequence {self.last_seq}, and the stream "
+            f"does not go on from there: {why}; keep this folder, see RUNBOOK, divergence"
+        )
+
+
+def _named(place: Place) -> str:
+    return f"{place.number} of segment {place.segment}"
+
+
+def _nothing(rows: Any) -> None:
+    """Nobody applies yet: the journal is only written."""
+
+
+def _no_digest(seq: int) -> str:
+    return ""

@@ -1,0 +1,74 @@
+"""Nodes of a venue as processes of their own on this machine: begun, killed, stopped, continued."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+
+class Node:
+    """One `lionrock serve` or `lionrock standby`. `facts` is what it said when it listened."""
+
+    def __init__(self, name: str, folder: Path, words: list[str]) -> None:
+        self.name, self.folder = name, folder
+        self.facts: dict[str, Any] = {}
+        self.error_path = folder.with_name(f"{folder.name}.err")
+        with self.error_path.open("ab") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "gateway.cli", *words, "--data", str(folder), "--node", name, "--json"],
+                stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL,
+            )  # fmt: skip
+
+    def listens(self) -> "Node":
+        """Wait until it listens."""
+        self.facts = self.read()
+        return self
+
+    def read(self) -> dict[str, Any]:
+        """The next JSON line that it prints."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, self.errors
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+    @property
+    def errors(self) -> str:
+        """What it said on its error stream."""
+        return self.error_path.read_text()
+
+    @property
+    def url(self) -> str:
+        """Where clients find it."""
+        return str(self.facts["url"])
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        os.kill(self.process.pid, number)
+
+    def kill(self) -> None:
+        """It is gone at once."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """Have it stop in order; its exit code."""
+        self.process.terminate()
+        return self.process.wait()
+
+
+def leader(name: str, folder: Path, servers: str, *words: str) -> Node:
+    """A node that leads from its own folder."""
+    return Node(name, folder, ["serve", *_common(servers), *words])
+
+
+def standby(name: str, folder: Path, servers: str, vault: Path) -> Node:
+    """A node that follows, with an empty folder."""
+    return Node(name, folder, ["standby", *_common(servers), "--vault", str(vault)])
+
+
+def _common(servers: str) -> list[str]:
+    return ["--cluster", servers, "--venue", "t", "--port", "0", "--log-level", "info"]
