@@ -13,10 +13,11 @@ class Terminal(Page):
     """The terminal, live and logged in where its address has a key."""
 
     def __init__(
-        self, browser: Any, address: str, size: tuple[int, int] = WIDE, scheme: str = "dark", asks: bool = False
-    ) -> None:
+        self, browser: Any, address: str, *, size: tuple[int, int] = WIDE, scheme: str = "dark", asks: bool = False,
+        script: str = "",
+    ) -> None:  # fmt: skip
         """`asks`: whether the ticket asks before each order, as it does for a new user."""
-        super().__init__(browser, size, scheme)
+        super().__init__(browser, size, scheme, script)
         self.page.goto(address)
         self.state.wait_for()
         self.expect(self.state).to_have_attribute("data-connection", "live")
