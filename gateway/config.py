@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import platform
 import re
 import tomllib
 from collections.abc import Mapping
@@ -49,6 +50,73 @@ def _quoted(value: Any) -> str:
 
 def _cut(text: str) -> str:
     return text if len(text) <= SHOWN_CHARS else text[:SHOWN_CHARS] + "..."
+
+
+Acknowledge = Literal["replicated", "local"]
+"""What an answer waits for in a cluster: the stream's majority beside the own disk, or the own disk alone."""
+_NAME = re.compile("[A-Za-z0-9_-]{1,32}")
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The replicated log: a JetStream stream that orders what a venue's nodes write. Without servers there is none."""
+
+    servers: Annotated[
+        str, Meta(description="the stream's servers, nats://HOST:PORT with commas between; empty: one machine alone")
+    ] = ""
+    venue: Annotated[
+        str, Meta(description="the venue's name, the same on all its nodes: its stream is LOG_<venue>")
+    ] = ""
+    node: Annotated[str, Meta(description="this node's own name; empty: the machine's")] = ""
+    replicas: Annotated[
+        int, Meta(ge=1, le=5, description="on how many servers the stream is; 3 survive the loss of 1")
+    ] = 3
+    acknowledge: Annotated[
+        Acknowledge,
+        Meta(
+            description="what an answer waits for: replicated (own disk and the stream's majority) or local (own disk; "
+            "a takeover may lose the last moments)"
+        ),
+    ] = "replicated"
+    advertise: Annotated[
+        str, Meta(description="where clients find this node: websocket addresses with commas between")
+    ] = ""
+    heartbeat_ms: Annotated[int, Meta(ge=10, le=10_000, description="the leader says so often that it is there")] = 50
+    standby_silence_ms: Annotated[
+        int, Meta(ge=50, le=60_000, description="a standby takes over when it has heard no heartbeat for so long")
+    ] = 300
+    under_way: Annotated[int, Meta(ge=1, le=4096, description="records that are published and not answered yet")] = 256
+    window_bytes: Annotated[
+        int, Meta(ge=1 << 20, le=1 << 32, description="nothing is taken while more than this is not in the stream")
+    ] = 1 << 26
+    stall_ms: Annotated[
+        int, Meta(ge=100, le=600_000, description="nothing is taken while a record has waited so long for the stream")
+    ] = 1000
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there is a replicated log."""
+        return bool(self.servers)
+
+    @property
+    def server_list(self) -> list[str]:
+        """The servers' addresses."""
+        return listed(self.servers)
+
+    @property
+    def address_list(self) -> list[str]:
+        """Where clients find this node."""
+        return listed(self.advertise)
+
+    @property
+    def node_name(self) -> str:
+        """This node's name."""
+        return self.node or re.sub("[^A-Za-z0-9_-]", "-", platform.node())[:32] or "node"
+
+
+def listed(text: str) -> list[str]:
+    """What a setting with commas between lists."""
+    return [entry.strip() for entry in text.split(",") if entry.strip()]
 
 
 @dataclass(frozen=True)
@@ -220,6 +288,7 @@ class Config:
 
     surveillance: Parameters = field(default_factory=Parameters)
     affiliates: Programme = field(default_factory=Programme)
+    cluster: Cluster = field(default_factory=Cluster)
 
     @property
     def journal(self) -> Path:
@@ -247,8 +316,10 @@ class Config:
         return Path(self.data) / "vault.key"
 
 
-TABLES: dict[str, type[Any]] = {"surveillance": Parameters, "affiliates": Programme}
+TABLES: dict[str, type[Any]] = {"surveillance": Parameters, "affiliates": Programme, "cluster": Cluster}
 """Settings with a table of their own in the file; in the environment their names are joined."""
+_CLUSTER_FLAGS = {"servers": "--cluster", "venue": "--venue", "node": "--node", "advertise": "--advertise"}
+"""Those of the cluster that differ from node to node, or that every command needs, have a flag."""
 _PLAIN = [item for item in fields(Config) if item.name not in TABLES]
 _MAX_DIGITS = 18
 _TYPES = {kind: get_type_hints(kind, include_extras=True) for kind in (Config, *TABLES.values())}
@@ -260,7 +331,8 @@ def load(path: str | None, environment: Mapping[str, str], flags: Mapping[str, A
     if path:
         values.update(_read_toml(path))
     for name, kind in TABLES.items():
-        values[name] = _table(name, kind, values.get(name, {}), environment)
+        given = {item.name: flags[f"cluster_{item.name}"] for item in fields(kind) if flags.get(f"cluster_{item.name}")}
+        values[name] = _table(name, kind, values.get(name, {}), environment, given if kind is Cluster else {})
     for item in _PLAIN:
         text = environment.get(f"LIONROCK_{item.name.upper()}")
         if text is not None:
@@ -270,11 +342,24 @@ def load(path: str | None, environment: Mapping[str, str], flags: Mapping[str, A
     config = _checked(Config, values)
     if bool(config.tls_certificate) != bool(config.tls_key):
         raise ConfigError("tls_certificate and tls_key: give both or neither")
+    _check_cluster(config.cluster)
     try:
         Origins(config.allowed_origins)
     except ValueError as error:
         raise ConfigError(str(error)) from None
     return config
+
+
+def _check_cluster(cluster: Cluster) -> None:
+    """Refuse names that no stream may have, and addresses that are none of a server's. ConfigError."""
+    if not cluster.is_on:
+        return
+    for name, value in (("venue", cluster.venue), ("node", cluster.node_name)):
+        if _NAME.fullmatch(value) is None:
+            raise ConfigError(f"cluster.{name}: {_quoted(value)}; 1 to 32 of the characters A-Z a-z 0-9 _ - are needed")
+    for server in cluster.server_list:
+        if not server.startswith(("nats://", "tls://")):
+            raise ConfigError(f"cluster.servers: {_quoted(server)}; write nats://HOST:PORT or tls://HOST:PORT")
 
 
 def _read_toml(path: str) -> dict[str, Any]:
@@ -289,16 +374,18 @@ def _read_toml(path: str) -> dict[str, Any]:
     return data
 
 
-def _table(name: str, kind: type[Any], given: Any, environment: Mapping[str, str]) -> Any:
-    """The settings of a table, from the file and then the environment."""
+def _table(
+    name: str, kind: type[Any], given: Any, environment: Mapping[str, str], flags: Mapping[str, Any]
+) -> Any:  # fmt: skip
+    """The settings of a table, from the file, then the environment, then flags."""
     if not isinstance(given, dict):
         raise ConfigError(f"{name}: it must be a table: write [{name}] and its settings below")
     values = dict(given)
     for item in fields(kind):
         text = environment.get(f"LIONROCK_{name.upper()}_{item.name.upper()}")
         if text is not None:
-            values[item.name] = _from_text(f"{name}_{item.name}", text, int)
-    return _checked(kind, values, f"{name}.")
+            values[item.name] = _from_text(f"{name}_{item.name}", text, type(item.default))
+    return _checked(kind, values | dict(flags), f"{name}.")
 
 
 def _from_text(name: str, text: str, kind: type) -> Any:
@@ -349,7 +436,8 @@ def to_toml(config: Config) -> str:
     for name, kind in TABLES.items():
         lines.append(f"[{name}]")
         for item in fields(kind):
-            lines.append(f"# {_meaning(kind, item.name)}\n{item.name} = {getattr(getattr(config, name), item.name)}\n")
+            value = _toml(getattr(getattr(config, name), item.name))
+            lines.append(f"# {_meaning(kind, item.name)}\n{item.name} = {value}\n")
     return "\n".join(lines)
 
 
@@ -376,6 +464,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         else:
             text += f" (default: {item.default!r})"
             parser.add_argument(flag, type=type(item.default), default=None, metavar=item.name.upper(), help=text)
+    for name, flag in _CLUSTER_FLAGS.items():
+        text = _meaning(Cluster, name)
+        parser.add_argument(flag, dest=f"cluster_{name}", default=None, metavar=name.upper(), help=text)
 
 
 def from_args(args: argparse.Namespace) -> Config:

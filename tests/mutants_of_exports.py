@@ -2,6 +2,7 @@
 
 from tests.mutants_of_checks import CheckMutant
 
+REPORTS = "tests/recordings/test_report_stream.py"
 SCENES = "tests/recordings/test_book_changes.py"
 
 EXPORT_MUTANTS = (
@@ -18,5 +19,19 @@ EXPORT_MUTANTS = (
         "    less = -_move(book, change, order.price_ticks, event.level_lots, levels)\n",
         "    less = -_move(book, change, event.price_ticks, event.level_lots, levels)\n",
         f"{SCENES}::test_an_order_that_is_amended_afresh_leaves_its_old_price",
+    ),
+    CheckMutant(
+        "the text of reports is full before anybody looks",
+        "recordings/checked_run.py",
+        "    if work.is_reported:\n        room = min(",
+        "    if work.is_told:\n        room = min(",
+        f"{REPORTS}::test_reports_do_not_depend_on_the_room_for_their_text",
+    ),
+    CheckMutant(
+        "the middle of a long number is not padded",
+        "recordings/digit_writer.py",
+        "    return _put_padded(out, _put_padded(out, _put_plain(out, at, high), middle), low)\n",
+        "    return _put_padded(out, _put_plain(out, _put_plain(out, at, high), middle), low)\n",
+        f"{REPORTS}::test_numbers_are_written_as_python_writes_them",
     ),
 )

@@ -54,4 +54,19 @@ LIFE_MUTANTS = (
         "        if not found:\n",
         "tests/recordings/test_daily_files.py::test_an_error_names_the_file_and_its_own_line",
     ),
+    CheckMutant(
+        "levels of an event that goes on count as read",
+        "recordings/price_levels.py",
+        'int(rest["message"][0]) - 1 if len(rest) else block.read',
+        "block.read",
+        "tests/recordings/test_price_levels.py::"
+        "test_messages_read_never_go_back_where_an_event_stands_across_the_end_of_a_block",
+    ),
+    CheckMutant(
+        "a bad record costs all that was read and not taken",
+        "recordings/byte_blocks.py",
+        "self.data[self.at : self.at + size]",
+        "self.data[self.at :][: self.at + size]",
+        "tests/recordings/test_exchange_files.py::test_a_bad_record_that_is_left_out_costs_its_own_length",
+    ),
 )

@@ -96,13 +96,14 @@ GATEWAY_ROOMS = [
     "document",
     "plain_orders",
     "venue",
+    "cluster",
     "operations",
     "net",
     "commands",
     "cli",
 ]
 """The gateway's rooms: each imports only from itself and from those before it."""
-MAX_GATEWAY_ENTRIES, MAX_FLOORS = 25, 12
+MAX_GATEWAY_ENTRIES, MAX_FLOORS = 26, 12
 MAX_MODULE_LINES, MAX_FUNCTION_LINES, MAX_ARGUMENTS = 600, 60, 6
 IO_MODULES = {"asyncio", "socket", "picows", "uvloop", "http", "urllib", "ssl"}
 CLOCKS = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "random"}

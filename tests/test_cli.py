@@ -93,9 +93,10 @@ def test_a_pipe_that_nobody_reads_ends_a_command_quietly() -> None:
     read, write = os.pipe()
     os.close(read)
     words = [sys.executable, "-m", "gateway.cli", "schema"]
-    done = subprocess.run(words, stdout=write, stderr=subprocess.PIPE, check=False, timeout=60)
+    done = subprocess.run(words, stdout=write, stderr=subprocess.PIPE, check=False, timeout=300)
     os.close(write)
-    assert (done.returncode, done.stderr) == (0, b"")
+    said = [line for line in done.stderr.decode().splitlines() if line != COMPILES]
+    assert (done.returncode, said) == (0, [])
 
 
 @pytest.mark.parametrize(

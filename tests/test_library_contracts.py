@@ -17,6 +17,7 @@ from picows.picows import WSProtocol
 
 from gateway.net.websocket_input import hand_over
 from gateway.sessions import jsonrpc_requests
+from gateway.wire.type_errors import field_and_reason
 
 # --- picows: gateway/net/websocket_upgrade.py, websocket_connection.py, websocket_input.py ------------------------
 
@@ -345,12 +346,12 @@ def complaint(data):
     ],
 )
 def test_a_decoder_says_which_field_is_wrong(data, text, param):
-    """jsonrpc_requests reads the field at fault out of msgspec's message.
+    """type_errors reads the field at fault out of msgspec's message.
 
     If the wording changes, clients are told that `params` is wrong instead of which parameter.
     """
     assert complaint(data) == text
-    assert jsonrpc_requests._param_refusal(complaint(data)).param == param
+    assert (field_and_reason(text, Inner, ".params")[0] or "params") == param
 
 
 def test_what_is_no_utf_8_and_what_is_no_json_are_not_told_as_wrong_values():

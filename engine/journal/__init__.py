@@ -12,6 +12,7 @@ from engine.journal.archive import (
 )
 from engine.journal.format import CorruptJournalError, JournalError, SegmentHeader, genesis
 from engine.journal.loss import begin_anew, begin_reading, write_read_again
+from engine.journal.raw_records import LogEnd, RawRecord, is_in_one_segment, log_end, raw_records
 from engine.journal.reader import JournalReader, TornTail, gathered
 from engine.journal.records import Position
 from engine.journal.retention import (
@@ -48,9 +49,11 @@ __all__ = [
     "JournalError",
     "JournalOptions",
     "JournalReader",
+    "LogEnd",
     "LossError",
     "Position",
     "Proof",
+    "RawRecord",
     "SegmentHeader",
     "Snapshot",
     "SnapshotError",
@@ -68,7 +71,10 @@ __all__ = [
     "digest",
     "gathered",
     "genesis",
+    "is_in_one_segment",
+    "log_end",
     "newest_first",
+    "raw_records",
     "read_archive_header",
     "read_header",
     "read_snapshot",

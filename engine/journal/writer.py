@@ -31,6 +31,7 @@ from engine.journal.format import (
     segment_path,
 )
 from engine.journal.precedence import take_precedence
+from engine.journal.raw_records import RawRecord
 from engine.journal.records import Position
 from engine.journal.segments import READ_BYTES
 from engine.journal.tip import TIP_ROWS, End, Tip, TipFile
@@ -49,6 +50,8 @@ make the file longer. Behind a large record they would only cost a second write 
 
 Batch = tuple[bytes, int, int]
 """Rows as bytes, first sequence, last sequence."""
+OnRecord = Callable[[RawRecord], None]
+"""Gets each record just before it is written; called by the thread that writes."""
 
 
 class Durability(Enum):
@@ -88,6 +91,7 @@ class SegmentWriter:
         self.sync()
         self._disk.sync_folder(directory)  # a process that was killed may have begun the segment and not come to this
         self._size_bytes = self._offset
+        self.on_record: OnRecord | None = None
 
     @property
     def segment_number(self) -> int:
@@ -124,6 +128,10 @@ class SegmentWriter:
         end = self._offset + len(head) + len(rows)
         room = ROOM_BYTES if end > self._size_bytes and 0 < count <= SMALL_GROUP_ROWS else 0
         chain = blake3(tail).update(rows).digest() if rows else self.chain
+        if self.on_record is not None:
+            begins = b"" if self._records else self._segment.pack()
+            last_seq, parts = first_seq + count - 1, (begins, head, rows)
+            self.on_record(RawRecord(self._segment.number, self._records, first_seq, last_seq, chain, parts))
         written = self._write_at([head, rows, _ROOM[:room]], end - self._offset, flags)
         self._size_bytes = max(self._size_bytes, self._offset + written)
         self.chain, self._offset = chain, end
@@ -284,6 +292,14 @@ class Journal:
         A commit without the thread tells it by its return.
         """
         self._on_durable, self._on_failure = on_durable, on_failure
+
+    def tell_records(self, on_record: OnRecord | None) -> None:
+        """Have a function called with each record before it is written and synced; None: nobody any more.
+
+        It is called by whichever thread writes, one record at a time, and holds up the writing. What it raises fails
+        the journal as a disk would. Call this while nothing is being written.
+        """
+        self._writer.on_record = on_record
 
     def append(self, rows: bytes) -> int:
         """Keep a batch of rows (128 bytes each) for the next commit. Returns its ticket: the last sequence.

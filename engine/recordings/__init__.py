@@ -8,66 +8,74 @@ Kraken, and our own CSV, JSONL and tables.
 
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.host import holds_journal
-from engine.recordings import (
-    binance,
-    bitstamp,
-    bitstamp_live,
-    coinbase,
-    csv_jsonl,
-    daily_files,
-    databento,
-    flash1,
-    itch,
-    joined_files,
-    journals,
-    kraken,
-    lobster,
-    order_table,
-    pitch,
-    synthetic,
-    tardis,
-)
+from engine.recordings import journals, synthetic
 from engine.recordings.batches import EVERYTHING, Reader, Wanted
-from engine.recordings.drawing import draw as draw
 from engine.recordings.event_batches import replay as replay
-from engine.recordings.lives_reader import LivesReader
-from engine.recordings.order_lives import LifeDecoder
-from engine.recordings.own_orders import Fees as Fees
-from engine.recordings.pictures import gather as gather
-from engine.recordings.price_levels import LevelDecoder, LevelsReader
 from engine.recordings.source import RecordingError, Source, sources
-from engine.recordings.strategy import Session as Session
-from engine.recordings.strategy import backtest as backtest
 
-DECODERS: dict[str, Callable[[Source, Wanted, bool], LifeDecoder]] = {
-    "databento": databento.decoder,
-    "itch": itch.ItchDecoder,
-    "pitch": pitch.PitchDecoder,
-    "coinbase": coinbase.CoinbaseDecoder,
-    "bitstamp_live": bitstamp_live.BitstampLiveDecoder,
+if TYPE_CHECKING:
+    from engine.recordings.drawing import draw as draw
+    from engine.recordings.own_orders import Fees as Fees
+    from engine.recordings.pictures import gather as gather
+    from engine.recordings.strategy import Session as Session
+    from engine.recordings.strategy import backtest as backtest
+
+_LATER = {"draw": "drawing", "Fees": "own_orders", "gather": "pictures", "Session": "strategy", "backtest": "strategy"}
+"""What is imported when it is asked for, and from which module: a start need not wait for it, nor for all formats."""
+DECODERS = {
+    "databento": ("databento", "decoder"),
+    "itch": ("itch", "ItchDecoder"),
+    "pitch": ("pitch", "PitchDecoder"),
+    "coinbase": ("coinbase", "CoinbaseDecoder"),
+    "bitstamp_live": ("bitstamp_live", "BitstampLiveDecoder"),
 }
-"""The formats that record single orders, of many contracts: each by its decoder."""
-LEVEL_DECODERS: dict[str, Callable[[Source, Wanted, bool], LevelDecoder]] = {
-    "tardis": tardis.TardisLevels,
-    "binance": binance.BinanceLevels,
-    "kraken": kraken.KrakenLevels,
+"""The formats that record single orders, of many contracts: each by its decoder, as (module, name)."""
+LEVEL_DECODERS = {
+    "tardis": ("tardis", "TardisLevels"),
+    "binance": ("binance", "BinanceLevels"),
+    "kraken": ("kraken", "KrakenLevels"),
 }
-"""The formats that record price levels, of many contracts: each by its decoder."""
+"""The formats that record price levels, of many contracts: each by its decoder, as (module, name)."""
+_OF_ONE_CONTRACT = {
+    "flash1": ("flash1", "Flash1Reader"),
+    "csv": ("csv_jsonl", "TextReader"),
+    "jsonl": ("csv_jsonl", "TextReader"),
+    "table": ("order_table", "TableReader"),
+}
+"""The formats that are one file and nothing beside it: each by its reader, as (module, name)."""
 TRADES_APART = ("tardis", "binance")
 """Of these the trades may be a file of their own."""
 OF_MANY_CONTRACTS = frozenset((*DECODERS, *LEVEL_DECODERS))
 """The formats of which a part can be wanted."""
 FORMATS = ("journal", "flash1", "lobster", "bitstamp", "csv", "jsonl", "table", *DECODERS, *LEVEL_DECODERS)
-_FIRST_BYTES: dict[str, Callable[[bytes], bool]] = {
-    "itch": itch.is_itch,
-    "pitch": pitch.is_pitch,
-    "coinbase": coinbase.is_coinbase,
-    "bitstamp_live": bitstamp_live.is_capture,
-}
+_FIRST_BYTES = (
+    ("flash1", "flash1", ("is_binary", "is_csv")),
+    ("itch", "itch", ("is_itch",)),
+    ("pitch", "pitch", ("is_pitch",)),
+    ("coinbase", "coinbase", ("is_coinbase",)),
+    ("bitstamp_live", "bitstamp_live", ("is_capture",)),
+    ("bitstamp", "bitstamp", ("is_log", "is_csv")),
+    ("lobster", "lobster", ("is_messages",)),
+    ("tardis", "tardis", ("is_tardis",)),
+    ("binance", "binance", ("is_binance",)),
+    ("kraken", "kraken", ("is_kraken",)),
+    ("table", "order_table", ("is_table",)),
+    ("databento", "databento", ("is_dbn", "is_csv")),
+    ("jsonl", "csv_jsonl", ("is_jsonl",)),
+    ("csv", "csv_jsonl", ("is_csv",)),
+)
+"""By what first bytes are recognised: (format, module, its functions). The first that fits counts."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(_module(_LATER[name]), name)
 
 
 def open_recording(
@@ -104,26 +112,33 @@ def _open(path: Path, format: str, book: Path | None, skip_bad: bool, wanted: Wa
     main = _main_stream(path, streams)
     kind = recognise(main) if format == "auto" else format
     if kind == "lobster":
-        return lobster.LobsterReader(main, _lobster_book(main, streams, book), skip_bad)
+        return open_stream(main, kind, _lobster_book(main, streams, book), skip_bad)
+    return open_stream(main, kind, sources(book)[0] if book else None, skip_bad, wanted)
+
+
+def open_stream(
+    main: Source, kind: str, book: Source | None = None, skip_bad: bool = False, wanted: Wanted = EVERYTHING
+) -> Reader:
+    """The reader of one stream of a known format, with its recorded book where that is a stream of its own.
+
+    RecordingError as `open_recording`.
+    """
+    if kind == "lobster" and book:
+        return _made("lobster", "LobsterReader", main, book, skip_bad)
     if kind == "bitstamp":
-        return bitstamp.BitstampReader(main, sources(book)[0] if book else None, skip_bad)
+        return _made("bitstamp", "BitstampReader", main, book, skip_bad)
     if book:
-        raise RecordingError(f"{book}: a {kind} recording has no recorded book to compare with; leave it out")
-    if kind in DECODERS:
-        return LivesReader(DECODERS[kind](main, wanted, skip_bad), wanted=wanted)
-    if kind in LEVEL_DECODERS:
-        return LevelsReader(LEVEL_DECODERS[kind](main, wanted, skip_bad), wanted=wanted)
-    if kind == "flash1":
-        return flash1.Flash1Reader(main, skip_bad)
-    if kind in ("csv", "jsonl"):
-        return csv_jsonl.TextReader(main, skip_bad)
-    if kind == "table":
-        return order_table.TableReader(main, skip_bad)
-    raise RecordingError(f"{path}: format {kind!r} is none of {', '.join(FORMATS)}")
+        raise RecordingError(f"{book.path}: a {kind} recording has no recorded book to compare with; leave it out")
+    if kind in OF_MANY_CONTRACTS:
+        return _of_many_contracts(kind, _decoder(kind)(main, wanted, skip_bad), wanted)
+    if kind in _OF_ONE_CONTRACT:
+        return _made(*_OF_ONE_CONTRACT[kind], main, skip_bad)
+    raise RecordingError(f"{main.path}: format {kind!r} is none of {', '.join(FORMATS)}")
 
 
 def _open_folder(folder: Path, format: str, book: Path | None, skip_bad: bool, wanted: Wanted) -> Reader:
     """A folder of daily files."""
+    daily_files, joined_files = _module("daily_files"), _module("joined_files")
     files = daily_files.daily_files(folder)
     if not files:
         remedy = "name the folder that has journal-00000001.log, or daily files"
@@ -142,53 +157,54 @@ def _open_folder(folder: Path, format: str, book: Path | None, skip_bad: bool, w
         names = ", ".join((*daily_files.FORMATS_BY_DAY, *joined_files.JOINED_FORMATS))
         reason = f"a folder of {kind} files is not read as one, those of {names} are; name a file"
         raise RecordingError(f"{folder}: {reason}")
-    if kind in DECODERS:
-        lives = daily_files.DailyFiles(folder, kind, DECODERS[kind], wanted, skip_bad)
-        return LivesReader(lives, wanted=wanted)
-    return LevelsReader(daily_files.DailyFiles(folder, kind, LEVEL_DECODERS[kind], wanted, skip_bad), wanted=wanted)
+    return _of_many_contracts(kind, daily_files.DailyFiles(folder, kind, _decoder(kind), wanted, skip_bad), wanted)
 
 
 def _open_joined(folder: Path, kind: str, skip_bad: bool, wanted: Wanted) -> Reader:
     """A folder of files whose lines are one stream; each error names the file that the line is in."""
-    head = joined_files.JoinedSource(folder).head()
-    source = joined_files.JoinedSource(folder, has_header=kind == "csv" or bitstamp_live.has_header(head))
+    joined = _module("joined_files").JoinedSource
+    head = joined(folder).head()
+    source = joined(folder, has_header=kind == "csv" or _module("bitstamp_live").has_header(head))
     if kind in ("csv", "jsonl"):
-        reader = csv_jsonl.TextReader(source, skip_bad)
+        reader = _made("csv_jsonl", "TextReader", source, skip_bad)
         reader.batches = partial(lambda read: source.located(read()), reader.batches)  # type: ignore[method-assign]
         return reader
-    make: Callable[[Source, Wanted, bool], Any] = DECODERS.get(kind) or LEVEL_DECODERS[kind]
-    decoder = make(source, wanted, skip_bad)
+    decoder = _decoder(kind)(source, wanted, skip_bad)
     decoder.blocks = partial(lambda read: source.located(read()), decoder.blocks)
-    return LivesReader(decoder, wanted=wanted) if kind in DECODERS else LevelsReader(decoder, wanted=wanted)
+    return _of_many_contracts(kind, decoder, wanted)
 
 
 def recognise(source: Source) -> str:
     """The format of a stream. RecordingError when it is none of FORMATS."""
     head = source.head()
-    for kind, is_of_kind in _FIRST_BYTES.items():
-        if is_of_kind(head):
+    for kind, module, names in _FIRST_BYTES:
+        if any(getattr(_module(module), name)(head) for name in names):
             return kind
-    if head.startswith(flash1.MAGIC) or flash1.is_csv(head):
-        return "flash1"
-    if bitstamp.is_log(head) or bitstamp.is_csv(head):
-        return "bitstamp"
-    if lobster.is_messages(head):
-        return "lobster"
-    if tardis.is_tardis(head):
-        return "tardis"
-    if binance.is_binance(head):
-        return "binance"
-    if kraken.is_kraken(head):
-        return "kraken"
-    if order_table.is_table(head):
-        return "table"
-    if databento.is_dbn(head) or databento.is_csv(head):
-        return "databento"
-    if csv_jsonl.is_jsonl(head):
-        return "jsonl"
-    if csv_jsonl.is_csv(head):
-        return "csv"
     raise RecordingError(f"{source.path}: not a recording that is recognised; name its format: {', '.join(FORMATS)}")
+
+
+def _module(name: str) -> Any:
+    """A module beside this one: each is imported when it is needed, as those of all formats take a sixth of a start."""
+    return import_module(f"{__name__}.{name}")
+
+
+def _made(module: str, name: str, *arguments: Any, **more: Any) -> Reader:
+    """What a class of a module makes of the arguments."""
+    reader: Reader = getattr(_module(module), name)(*arguments, **more)
+    return reader
+
+
+def _decoder(kind: str) -> Callable[[Source, Wanted, bool], Any]:
+    """What decodes a format of many contracts."""
+    module, name = DECODERS.get(kind) or LEVEL_DECODERS[kind]
+    decoder: Callable[[Source, Wanted, bool], Any] = getattr(_module(module), name)
+    return decoder
+
+
+def _of_many_contracts(kind: str, decoder: Any, wanted: Wanted) -> Reader:
+    """The reader of what a decoder gives, or of the daily files of one."""
+    module, name = ("lives_reader", "LivesReader") if kind in DECODERS else ("price_levels", "LevelsReader")
+    return _made(module, name, decoder, wanted=wanted)
 
 
 def _main_stream(path: Path, streams: list[Source]) -> Source:

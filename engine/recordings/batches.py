@@ -190,12 +190,13 @@ class ManyContracts(Protocol):
 
 def contracts_of(reader: Reader) -> list[ContractSpec]:
     """The contracts that have appeared so far: of most recordings there is one."""
-    return reader.contracts if isinstance(reader, ManyContracts) else [reader.contract]
+    contracts: list[ContractSpec] | None = getattr(reader, "contracts", None)
+    return [reader.contract] if contracts is None else contracts
 
 
 def accounts_of(reader: Reader) -> int:
     """How many accounts have appeared so far."""
-    return reader.accounts if isinstance(reader, ManyContracts) else 1
+    return int(getattr(reader, "accounts", 1))
 
 
 def command_rows(rows: list[tuple[int, ...]], names: tuple[str, ...] = _COLUMNS) -> np.ndarray[Any, Any]:

@@ -12,6 +12,8 @@ from engine.recordings.source import DAMAGED, RecordingError, Source
 from engine.units import NS_PER_S
 
 READ_BYTES = 1 << 20
+_LINE_BYTES = 1 << 8
+"""Most lines are shorter."""
 _EXCHANGE_ZONE = ZoneInfo("America/New_York")
 _DASHED = re.compile(r"(?:19|20)\d\d-\d\d-\d\d")
 _DATE = re.compile(r"(?P<mdY>\d{8})\.NASDAQ|S(?P<mdy>\d{6})-v|(?P<Ymd>(?:19|20)\d{6})")
@@ -49,6 +51,19 @@ class ByteBlocks:
     def rest(self) -> bytes:
         """The bytes from `at` on that have been read."""
         return bytes(self.data[self.at :])
+
+    def peek(self, size: int) -> bytes:
+        """The first so many of these bytes, or as many as there are: a copy, so take no more than is needed."""
+        return bytes(self.data[self.at : self.at + size])
+
+    def line(self) -> bytes:
+        """The text from `at` up to the end of its line, or of what has been read."""
+        size = _LINE_BYTES
+        while True:
+            text, end, _ = self.peek(size).partition(b"\n")
+            if end or self.at + size >= len(self.data):
+                return text
+            size *= _LINE_BYTES
 
     @property
     def position(self) -> int:

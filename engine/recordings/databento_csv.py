@@ -83,21 +83,25 @@ class MboCsv:
     def _lines(self, data: ByteBlocks) -> Iterator[Array]:
         """The records of all whole lines that were read."""
         while True:
-            rows = np.zeros(BLOCK_ROWS, MBO)
-            count, end, column, reason = _parse(data.data, data.at, self._kinds, rows, self._symbols)
-            self._data, data.at = data.data, end
-            self._line += count
+            rows, before = np.zeros(BLOCK_ROWS, MBO), 0
+            while True:
+                count, end, column, reason = _parse(data.data, data.at, self._kinds, rows, before, self._symbols)
+                self._data, data.at = data.data, end
+                self._line, before = self._line + count - before, count
+                if not reason or not self.skip_bad:
+                    break
+                self._leave_out(data)
             if count:
                 yield rows[:count]
             if reason:
-                self._skip(data, column, reason)
-            elif count < BLOCK_ROWS:
+                raise self._error(data, column, reason)
+            if count < BLOCK_ROWS:
                 return
 
     def _read_header(self, data: ByteBlocks) -> None:
         while _NEWLINE not in data.data and len(data.data) < MAX_LINE_BYTES and data.more():
             continue
-        text = data.rest()[:MAX_LINE_BYTES].partition(b"\n")[0]
+        text = data.peek(MAX_LINE_BYTES).partition(b"\n")[0]
         data.at += len(text) + 1
         header = text.decode("ascii", "replace").strip().split(",")
         for name in REQUIRED:
@@ -106,19 +110,20 @@ class MboCsv:
         self._header = header
         self._kinds = np.array([_COLUMNS.index(name) if name in _COLUMNS else _SKIPPED for name in header], np.int64)
 
-    def _skip(self, data: ByteBlocks, column: int, reason: int) -> None:
-        """Leave out the malformed line at which the bytes stand. BadLineError unless such lines are to be skipped."""
-        text = data.rest()[:MAX_LINE_BYTES].partition(b"\n")[0]
-        cells = text.decode("ascii", "replace").rstrip("\r").split(",")
+    def _leave_out(self, data: ByteBlocks) -> None:
+        """Go behind the malformed line at which the bytes stand."""
         self._line += 1
-        if not self.skip_bad:
-            if reason == _FIELDS_OFF:
-                said = f"{len(cells)} fields instead of {len(self._header)}"
-                raise BadLineError(self.source.name, self._line, "line", said)
-            said = f"{cells[column][:40]!r} {_REASONS[reason]}"
-            raise BadLineError(self.source.name, self._line, self._header[column], said)
         self.bad += 1
-        data.at += len(text) + 1
+        data.at += len(data.line()) + 1
+
+    def _error(self, data: ByteBlocks, column: int, reason: int) -> BadLineError:
+        """What is wrong with the line at which the bytes stand."""
+        cells = data.line().decode("ascii", "replace").rstrip("\r").split(",")
+        if reason == _FIELDS_OFF:
+            said = f"{len(cells)} fields instead of {len(self._header)}"
+            return BadLineError(self.source.name, self._line + 1, "line", said)
+        said = f"{cells[column][:40]!r} {_REASONS[reason]}"
+        return BadLineError(self.source.name, self._line + 1, self._header[column], said)
 
 
 # --- cells --------------------------------------------------------------------------------------------------------
@@ -243,9 +248,11 @@ def _fill_in(data, at, end, kind, row):
 
 
 @njit(cache=True)
-def _parse(data, at, kinds, rows, symbols):
-    """Parse whole lines. (records, where the next line begins, column and reason of the malformed line there, or 0)."""
-    count = 0
+def _parse(data, at, kinds, rows, count, symbols):
+    """Parse whole lines into the rows from `count` on.
+
+    (rows in use, where the next line begins, column and reason of the malformed line there, or 0).
+    """
     while count < len(rows):
         end = at
         while end < len(data) and data[end] != _NEWLINE:

@@ -1,4 +1,4 @@
-"""Draws a picture of a recording: a .png by matplotlib (the extra `plots`), or a page of its own (.html)."""
+"""Draws a picture of a recording or a chart: a .png by matplotlib (the extra `plots`), or a page of its own (.html)."""
 
 from pathlib import Path
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from engine.codes import Side
+from engine.recordings.charts import TIME, Bars, Chart, Curve, Panel, chart_page, colours
 from engine.recordings.picture_page import page
 from engine.recordings.pictures import Picture
 from engine.units import NS_PER_S
@@ -36,14 +37,14 @@ def check_drawable(path: Path) -> None:
             ) from None
 
 
-def draw(picture: Picture, path: Path | str) -> None:
+def draw(picture: Picture | Chart, path: Path | str) -> None:
     """Write a picture into a file whose name ends in .png or .html. DrawingError when it cannot be drawn here."""
     path = Path(path)
     check_drawable(path)
     if path.suffix == ".html":
-        path.write_text(page(picture), encoding="utf-8")
+        path.write_text(chart_page(picture) if isinstance(picture, Chart) else page(picture), encoding="utf-8")
     else:
-        _figure(picture).savefig(path, dpi=110)
+        (_charted(picture) if isinstance(picture, Chart) else _figure(picture)).savefig(path, dpi=110)
 
 
 def _figure(picture: Picture) -> Any:
@@ -125,3 +126,73 @@ def _draw_own(axes: Any, picture: Picture) -> None:
         if len(fills):
             at, prices = _places(picture, fills["time_ns"]), picture.price(fills["price_ticks"])
             axes.scatter(at, prices, s=42, marker=marker, c=colour, edgecolors="white", linewidths=0.6, label=name)
+
+
+# --- charts -----------------------------------------------------------------------------------------------------------
+
+
+def _charted(chart: Chart) -> Any:
+    """A chart's panels below each other."""
+    from matplotlib.figure import Figure
+
+    heights = [
+        0.6 + 0.24 * len(panel.bars) if isinstance(panel, Bars) else 3.6 if panel.weight > 1 else 1.8
+        for panel in chart.panels
+    ]
+    figure = Figure(figsize=(11, 0.7 + sum(heights) + 0.3 * len(heights)), layout="constrained")
+    rows = figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+    shared: dict[str, Any] = {}
+    for axes, panel in zip(rows, chart.panels, strict=True):
+        if isinstance(panel, Bars):
+            _draw_bars(axes, panel)
+            continue
+        if panel.x in shared:
+            axes.sharex(shared[panel.x])
+        shared.setdefault(panel.x, axes)
+        _draw_panel(axes, panel)
+    figure.suptitle(f"{chart.title}\n{chart.note}".strip(), fontsize=11)
+    return figure
+
+
+def _draw_panel(axes: Any, panel: Panel) -> None:
+    for colour, curve in zip(colours(panel), panel.curves, strict=True):
+        _draw_curve(axes, panel, curve, colour)
+    axes.set_xlabel(panel.x)
+    axes.set_ylabel(panel.label)
+    if panel.has_log_x:
+        axes.set_xscale("log")
+    axes.yaxis.set_major_formatter("{x:,.10g}")
+    if panel.from_zero:
+        low, high = axes.get_ylim()
+        axes.set_ylim(min(0, low), high + (high - min(0, low)) / 20)
+    if len(panel.curves) > 1:
+        axes.legend(loc="upper left", fontsize=8, framealpha=0.8, ncols=3)
+    axes.grid(alpha=0.3)
+
+
+_LOOKS: dict[str, dict[str, Any]] = {
+    "steps": {"drawstyle": "steps-post"},
+    "dots": {"marker": "o", "markersize": 4},
+    "points": {"marker": "s", "markersize": 4, "linestyle": "none"},
+}
+
+
+def _draw_curve(axes: Any, panel: Panel, curve: Curve, colour: str) -> None:
+    xs = np.asarray(curve.xs, "datetime64[ns]") if panel.x == TIME else curve.xs
+    look = _LOOKS.get(curve.style, {})
+    axes.plot(xs, curve.ys, color=colour, linewidth=0.9, label=curve.name, **look)
+
+
+def _draw_bars(axes: Any, panel: Bars) -> None:
+    names, values = [bar.name for bar in panel.bars], [bar.value for bar in panel.bars]
+    axes.barh(names, values, color="#0b57d0", height=0.6)
+    for place, bar in enumerate(panel.bars):
+        end = bar.value
+        if bar.low is not None and bar.high is not None:
+            axes.plot([bar.low, bar.high], [place, place], color="black", linewidth=1.2)
+            end = max(end, bar.high)
+        axes.annotate(f" {bar.value:,.6g}", (end, place), va="center", fontsize=8)
+    axes.invert_yaxis()
+    axes.margins(x=0.12)
+    axes.set_xlim(left=0)
+    axes.set_xlabel(panel.label)

@@ -23,7 +23,7 @@ from engine.code_values import (
     TYPE_LIMIT,
 )
 from engine.kernels import unlocked
-from engine.recordings.batches import BATCH_ROWS, READER_ID, Batch, ContractSpec
+from engine.recordings.batches import BATCH_ROWS, READER_ID, Batch, ContractSpec, command_rows
 from engine.recordings.integer_csv import WORD, Lines, LineStream, Settled, word_value
 from engine.recordings.source import DAMAGED, BadLineError, RecordingError, Source, whole_number
 from engine.schema import COMMAND, record
@@ -47,10 +47,24 @@ RECORD = record(
 )
 
 Records = np.ndarray[Any, Any]
-Chunk = tuple[Records, np.ndarray[Any, Any]]
+Messages = np.ndarray[Any, Any]
+Chunk = tuple[Records, Messages]
 """Records and the number of each in the recording, from 1."""
 
-_NEW, _CANCEL = range(2)
+_IOC = 3
+_BLANKS = command_rows(
+    [
+        (COMMAND_NEW, TYPE_LIMIT, TIF_GTC, 0),
+        (COMMAND_CANCEL, 0, 0, 0),
+        (COMMAND_AMEND, 0, 0, EXEC_FORFEIT_PRIORITY | EXEC_QTY_IS_LEAVES),
+        (COMMAND_NEW, TYPE_LIMIT, TIF_IOC, 0),
+    ],
+    ("kind", "ord_type", "tif", "flags"),
+)
+"""A command of each type of record, and behind them a new order that is IOC, without what is different for each."""
+CHUNK_ROWS = 1 << 14
+"""Records of a binary file are taken so many at a time: as commands they stay in the caches until they are applied."""
+_NEW, _CANCEL, _MODIFY = range(3)
 _TYPES = ("NEW", "CANCEL", "MODIFY")
 _WORDS = [word_value(each) for each in _TYPES]
 PLACES = np.array([WORD, 0, 0, 0, 0, 0, 0])
@@ -66,6 +80,11 @@ _BOUNDS = {
 _NOT_OF_CANCELS = ("quantity", "price_ticks")
 _WIDTHS = {"quantity": (0, (1 << 32) - 1), "price_ticks": (-(1 << 63), (1 << 63) - 1)}
 """What fits into a record where the value does not count."""
+
+
+def is_binary(head: bytes) -> bool:
+    """Whether the first bytes are the binary form's."""
+    return head.startswith(MAGIC)
 
 
 def is_csv(head: bytes) -> bool:
@@ -90,31 +109,44 @@ class Flash1Reader:
         """The whole stream, up to BATCH_ROWS records a batch."""
         chunks = self._csv_chunks() if is_csv(self.source.head()) else self._binary_chunks()
         for records, messages in chunks:
-            if len(messages):
-                yield Batch(decode(records), messages, records["sequence"].astype(np.int64), int(messages[-1]))
+            batch = self._batch(records, messages)
+            if len(batch.messages):
+                yield batch
+
+    def _batch(self, records: Records, messages: Messages) -> Batch:
+        """The records as commands; those that are not within bounds are left out, or raise."""
+        commands, sequences = np.empty(len(records), COMMAND), np.empty(len(records), np.int64)
+        if _decode(records, _BLANKS, commands, sequences) < len(records):
+            records, messages = self._good(records, messages)
+            commands, sequences = commands[: len(records)], sequences[: len(records)]
+            _decode(records, _BLANKS, commands, sequences)
+        return Batch(commands, messages, sequences, int(messages[-1]) if len(messages) else 0)
 
     def _binary_chunks(self) -> Iterator[Chunk]:
         with self.source.open() as stream:
-            header = np.frombuffer(self._exactly(stream, HEADER.itemsize, 0, "header"), HEADER)[0]
-            if header["magic"] != MAGIC:
-                raise BadLineError(self.source.name, 1, "magic", f"{bytes(header['magic'])!r} is not {MAGIC!r}")
-            self.total = int(header["count"])
-            for start in range(0, self.total, BATCH_ROWS):
-                rows = min(BATCH_ROWS, self.total - start)
-                data = self._exactly(stream, rows * RECORD.itemsize, start, "record")
-                yield self._good(np.frombuffer(data, RECORD), start + 1)
+            header = np.empty(1, HEADER)
+            self._read(stream, header, 0, "header")
+            if header[0]["magic"] != MAGIC:
+                raise BadLineError(self.source.name, 1, "magic", f"{bytes(header[0]['magic'])!r} is not {MAGIC!r}")
+            self.total = int(header[0]["count"])
+            room = np.empty(CHUNK_ROWS, RECORD)
+            for start in range(0, self.total, CHUNK_ROWS):
+                records = room[: self.total - start]
+                self._read(stream, records, start, "record")
+                yield records, np.arange(start + 1, start + 1 + len(records), dtype=np.int64)
 
-    def _exactly(self, stream: BinaryIO, size: int, records_before: int, what: str) -> bytes:
+    def _read(self, stream: BinaryIO, rows: Records, records_before: int, what: str) -> None:
+        """Fill rows with the next bytes of a stream."""
+        octets = rows.view(np.uint8)
         try:
-            data = stream.read(size)
+            have = int(stream.readinto(octets.data))  # type: ignore[attr-defined]
         except DAMAGED as error:
             raise RecordingError(f"{self.source.path}: damaged after record {records_before}: {error}") from error
-        if len(data) < size:
-            line = records_before + len(data) // RECORD.itemsize + 1
-            raise BadLineError(self.source.name, line, what, f"the file ends {size - len(data)} bytes early")
-        return data
+        if have < len(octets):
+            line = records_before + have // RECORD.itemsize + 1
+            raise BadLineError(self.source.name, line, what, f"the file ends {len(octets) - have} bytes early")
 
-    def _good(self, records: Records, first_message: int) -> Chunk:
+    def _good(self, records: Records, messages: Messages) -> Chunk:
         """The records within bounds; one that is not raises unless bad ones are skipped."""
         good = np.ones(len(records), np.bool_)
         for name, (low, high) in _BOUNDS.items():
@@ -125,11 +157,8 @@ class Flash1Reader:
             if wrong.any() and not self.skip_bad:
                 row = int(wrong.argmax())
                 reason = f"{column[row]} is not within {low} to {high}"
-                raise BadLineError(self.source.name, first_message + row, name, reason)
+                raise BadLineError(self.source.name, int(messages[row]), name, reason)
             good &= ~wrong
-        messages = np.arange(first_message, first_message + len(records), dtype=np.int64)
-        if good.all():
-            return records, messages
         self.bad += len(records) - int(good.sum())
         return records[good], messages[good]
 
@@ -182,28 +211,25 @@ class Flash1Reader:
         return kind, side, ioc, quantity, sequence, order_id, price_ticks
 
 
-def decode(records: Records) -> np.ndarray[Any, Any]:
-    """Command rows of valid flash1 records."""
-    commands = np.zeros(len(records), COMMAND)
-    records.flags.writeable = False
-    _decode(records, commands)
-    return commands
-
-
 @unlocked
-def _decode(records, commands):
+def _decode(records, blanks, commands, sequences):
+    """Make command rows of the records up to one that is not within _BOUNDS; how many."""
     for place in range(len(records)):
-        record, row = records[place], commands[place]
-        if record.type == _NEW:
-            row.kind = COMMAND_NEW
-            row.ord_type = TYPE_LIMIT
-            row.tif = TIF_IOC if record.ioc else TIF_GTC
-        elif record.type == _CANCEL:
-            row.kind = COMMAND_CANCEL
-        else:
-            row.kind = COMMAND_AMEND
-            row.flags = EXEC_FORFEIT_PRIORITY | EXEC_QTY_IS_LEAVES
+        record = records[place]
+        sequence, order_id = np.int64(record.sequence), np.int64(record.order_id)
+        price_ticks = np.int64(record.price_ticks)
+        is_cancel = record.type == _CANCEL
+        if record.type > _MODIFY or record.side > 1 or record.ioc > 1 or sequence < 0:
+            return place
+        if not 1 <= order_id < READER_ID:
+            return place
+        if not is_cancel and (record.quantity < 1 or not 1 <= price_ticks <= MAX_TICKS):
+            return place
+        commands[place] = blanks[_IOC if record.type == _NEW and record.ioc else record.type]
+        row = commands[place]
         row.side = SIDE_SELL if record.side else SIDE_BUY
-        row.cl_ord_id = record.order_id
+        row.cl_ord_id = order_id
         row.qty_lots = record.quantity
-        row.price_ticks = record.price_ticks
+        row.price_ticks = price_ticks
+        sequences[place] = sequence
+    return len(records)

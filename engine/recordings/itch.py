@@ -67,6 +67,7 @@ for _type, _length in LENGTH_OF.items():
     _LENGTHS[ord(_type)] = _length
 _LOOKED_AT = 8
 _LOCATES = 1 << 16
+"""Of each locate code a decoder keeps its contract's slot + 1, or one of these + 1, and the price units of a tick."""
 _UNSEEN, _LISTED, _UNWANTED = -1, -2, -3
 
 _STAGE, _UNKNOWN, _OTHER, _UNNAMED, _TOO_HIGH, _OFF_TICK, _WORDS = range(FIRST_WORD, FIRST_WORD + 7)
@@ -100,7 +101,7 @@ class ItchDecoder(ExchangeDay):
 
     def __init__(self, source: Source, wanted: Wanted = EVERYTHING, skip_bad: bool = False) -> None:
         super().__init__(source, wanted, skip_bad)
-        self._locates = np.tile(np.array([_UNSEEN, 1], np.int64), (_LOCATES, 1))
+        self._locates = np.zeros((_LOCATES, 2), np.int64)
         self._slots: dict[str, int] = {}
 
     def _decode(self, window: ByteBlocks, rows: np.ndarray[Any, Any]) -> int:
@@ -126,7 +127,7 @@ class ItchDecoder(ExchangeDay):
             return code, self._error(window, code)
         self.bad += 1
         self._state[MESSAGES] += 1
-        window.at += 2 + int.from_bytes(window.rest()[:2], "big")
+        window.at += 2 + int.from_bytes(window.peek(2), "big")
         return OK, None
 
     def _open(self) -> int:
@@ -142,19 +143,20 @@ class ItchDecoder(ExchangeDay):
         locate, name_at = int.from_bytes(message[1:3], "big"), 11 if is_listing else 24
         name = readable(message[name_at : name_at + 8].decode("ascii", "replace"))
         if not self.takes(name):
-            self._locates[locate, 0] = _UNWANTED
+            self._locates[locate, 0] = _UNWANTED + 1
         elif is_listing and not self.wanted.symbols:
-            self._locates[locate, 0] = _LISTED
+            self._locates[locate, 0] = _LISTED + 1
         else:
             if name not in self._slots:
                 self._slots[name] = self.append(ContractSpec(name, tick=PRICE_UNIT))
             slot = self._slots[name]
-            self._locates[locate] = slot, units_per_tick(self.source.name, self.contracts[slot].tick, PRICE_UNIT)
+            units = units_per_tick(self.source.name, self.contracts[slot].tick, PRICE_UNIT)
+            self._locates[locate] = slot + 1, units
         return OK
 
     def _error(self, window: ByteBlocks, code: int) -> BadBytesError:
-        message = window.rest()[2 : 2 + LENGTH_OF["O"]]
-        length = int.from_bytes(window.rest()[:2], "big")
+        message = window.peek(2 + LENGTH_OF["O"])[2:]
+        length = int.from_bytes(window.peek(2), "big")
         kind = chr(message[0]) if message else ""
         price_at = 31 if kind == "U" else 32
         price = int.from_bytes(message[price_at : price_at + 4], "big")
@@ -211,7 +213,7 @@ def _number(data, at, size):
 def _message(data, at, locates, state, rows):
     """Decode one message of a known type; the code of what stops it."""
     kind, locate = data[at], _number(data, at + 1, 2)
-    contract = locates[locate, 0]
+    contract = locates[locate, 0] - 1
     if kind == _S and data[at + 11] == _FILE_BEGINS:
         state[_STAGE] = _BEGUN
     if kind == _S and data[at + 11] == _MARKET_OPENS and state[_STAGE] == _BEGUN:

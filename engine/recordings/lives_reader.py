@@ -34,6 +34,7 @@ from engine.recordings.source import RecordingError
 
 OUT_ROWS = 1 << 15
 _COUNTED = {
+    **{UNKNOWN + action: f"{action.name} of an order that never came" for action in LifeAction},
     ADDED_AGAIN: "orders that came again under an id that rested",
     OVERRUN: "orders that gave more than they had",
     CROSSED: "ends of events with a crossed book, which is not compared",
@@ -93,10 +94,8 @@ class LivesReader:
     @property
     def ignored(self) -> dict[str, int]:
         """What had no effect on the book: the decoder's counts, and those of orders that never came."""
-        counts = self._follower.counts
-        said = {f"{action.name} of an order that never came": counts[UNKNOWN + action] for action in LifeAction}
-        said |= {name: counts[place] for place, name in _COUNTED.items()}
-        return dict(self.decoder.ignored) | {name: int(count) for name, count in said.items() if count}
+        counts = self._follower.counts.tolist()
+        return dict(self.decoder.ignored) | {name: counts[place] for place, name in _COUNTED.items() if counts[place]}
 
     def batches(self) -> Iterator[Batch]:
         """The whole recording; the executions of one aggressor are never parted by the end of a block."""

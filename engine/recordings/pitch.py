@@ -116,7 +116,7 @@ class PitchDecoder(ExchangeDay):
             return code, self._error(window, code)
         self.bad += 1
         self._state[MESSAGES] += 1
-        window.at += len(_line(window)) + 1
+        window.at += len(window.line()) + 1
         return OK, None
 
     def _more(self, window: ByteBlocks) -> tuple[int, RecordingError | None]:
@@ -143,7 +143,7 @@ class PitchDecoder(ExchangeDay):
         self._symbols[find(self._symbols, symbol)] = symbol, slot, units
 
     def _error(self, window: ByteBlocks, code: int) -> BadLineError:
-        line = _line(window)[:80].decode("ascii", "replace")
+        line = window.line()[:80].decode("ascii", "replace")
         body = line.removeprefix("S")
         kind = body[8:9]
         price_at = 36 if kind in "dr" else 34
@@ -158,11 +158,6 @@ class PitchDecoder(ExchangeDay):
             _BAD_TICK: ("price", f"{body[price_at : price_at + 10]!r} ten-thousandths are no multiple of the tick"),
         }[code]
         return BadLineError(self.source.name, int(self._state[MESSAGES]) + 1, field, reason)
-
-
-def _line(window: ByteBlocks) -> bytes:
-    """The line at which the decoder stands."""
-    return window.rest().split(b"\n", 1)[0]
 
 
 @njit(cache=True)

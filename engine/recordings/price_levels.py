@@ -23,7 +23,7 @@ OUT_ROWS = 1 << 15
 MAX_LEVELS = 1 << 20
 """Levels that all contracts may have together: as many as the engine's."""
 _FIRST_ROOM = 256
-_CELLS = 4 * BLOCK_ROWS
+_CELLS_OF_ROW = 4
 
 LEVEL = record(
     [
@@ -118,13 +118,14 @@ class LevelsReader:
 
     def __init__(self, decoder: LevelDecoder, depth: int = 10, wanted: Wanted | None = None) -> None:
         self.decoder, self.depth, self.wanted = decoder, depth, wanted or Wanted()
+        self._checksummed = decoder if isinstance(decoder, Checksummed) else None
         self.contract = ContractSpec(decoder.format.upper())
         self._state = np.zeros(follower.STATE_WORDS, np.int64)
         self._book = follower.Ladders(
             np.zeros((0, follower.LEVEL_WORDS), np.int64),
             np.zeros((0, follower.LADDER_WORDS), np.int64),
             np.zeros((follower.MAX_WAITING, follower.TRADE_WORDS), np.int64),
-            np.zeros((_CELLS, 4), np.int64),
+            np.zeros((_CELLS_OF_ROW * BLOCK_ROWS, 4), np.int64),
         )
         self._out = self._new_out(OUT_ROWS)
         self._muted = self.wanted.from_ns > 0
@@ -163,7 +164,7 @@ class LevelsReader:
         for block in self.decoder.blocks():
             rows, start = np.concatenate([rest, block.rows]) if len(rest) else block.rows, 0
             self._add_ladders()
-            self._state[follower.MOST_LEVELS] = self.decoder.most_levels if isinstance(self.decoder, Checksummed) else 0
+            self._state[follower.MOST_LEVELS] = self._checksummed.most_levels if self._checksummed else 0
             if self._muted:
                 start = _first_event(rows, self.wanted.from_ns)
                 for _ in self._follow(rows[:start]):
@@ -175,12 +176,11 @@ class LevelsReader:
             yield from self._follow(rows[start:])
             rest = rows[start + self._state[follower.AT] :].copy()
             if len(rest) > BLOCK_ROWS:
-                raise RecordingError(
-                    f"message {rest['message'][0]:,}: begins an event of more than {BLOCK_ROWS:,} levels"
-                )
+                where = f"{self.decoder.source.name}, message {rest['message'][0]:,}"
+                raise RecordingError(f"{where}: begins an event of more than {BLOCK_ROWS:,} levels")
             self._read, self._time_ns = block.read, int(rows["time_ns"][-1]) if len(rows) else self._time_ns
             if not self._muted:
-                yield self._flush(block.read)
+                yield self._flush(int(rest["message"][0]) - 1 if len(rest) else block.read)
         if self._muted:
             yield self._seeded(self._time_ns, self._read)
         refuse_unknown_symbols(self.wanted, self.decoder.seen)
@@ -218,9 +218,9 @@ class LevelsReader:
             state[place] = 0
         self._out = self._new_out(OUT_ROWS)
         said = Checks(out.checks[:checks], out.executions[:executions], out.books[:books])
-        if isinstance(self.decoder, Checksummed):
+        if self._checksummed:
             for place, row in enumerate(said.rows.tolist()):
-                self.decoder.compare(row[1], row[2], said.books[place])
+                self._checksummed.compare(row[1], row[2], said.books[place])
         return Batch(out.rows[:rows], out.messages[:rows], out.messages[:rows], read, said)
 
     def _add_ladders(self) -> None:

@@ -21,6 +21,7 @@ from engine.recordings.checks import Checks, no_checks
 from engine.recordings.comparison import AS_RECORDED, CHECKED, EQUAL, EXECUTIONS, Comparison
 from engine.recordings.journals import JournalRecording
 from engine.recordings.lost_orders import LIMITS, WITHOUT_INDEX, lost_orders
+from engine.recordings.report_stream import ReportStream
 from engine.recordings.research import open_market
 from engine.recordings.runner import Rows, Runner, count_late
 from engine.recordings.source import RecordingError
@@ -157,7 +158,9 @@ class Replay:
         self.reader, self.runner, self.options = reader, runner, options
         self.result = ReplayResult(reader.format, reader.contract.name)
         self.comparison = Comparison(reader.depth)
-        self.checked = CheckedRun(runner, self.comparison)
+        reports = options.reports
+        self._is_told = reports is not None and not isinstance(reports, ReportStream)
+        self.checked = CheckedRun(runner, self.comparison, reports if isinstance(reports, ReportStream) else None)
         self._latest_ns = 0
 
     def run(self) -> ReplayResult:
@@ -230,7 +233,7 @@ class Replay:
             if self.options.reports:
                 self.options.reports.write(batch.commands, batch.sequences, events)
 
-        self.checked.advance(rows[1], checked, take)
+        self.checked.advance(rows[1], checked, take if self._is_told else None)
 
     def _pieces(self, batch: Batch, checks: Checks) -> Iterator[tuple[int, int]]:
         """(row after the last, checks up to there) of what goes into the engine together."""

@@ -4,12 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from engine.code_values import EVENT_FILL, EVENT_REJECTED, EVENT_REPEATED, FLAG_TAKER
 from engine.codes import Reason
 from engine.host import Engine
-from engine.kernels import entry
+from engine.kernels import entry, part
 from engine.recordings.batches import Book
 from engine.recordings.checks import BOOK_WORDS, book_of
 from engine.recordings.depth import read_book
@@ -32,6 +31,8 @@ class Runner:
         self._next_seq = engine.last_seq + 1
         self._totals = np.zeros(_TOTALS, np.int64)
         self._rejects = np.zeros(_REASONS, np.int64)
+        self.tallies = self._totals, self._rejects
+        """What compiled code that applies commands itself counts into, with `tally`."""
         self.depth(1)  # Compiled or loaded here, not while something is timed.
 
     def stamp(self, commands: Rows) -> None:
@@ -55,7 +56,7 @@ class Runner:
 
     def count(self, events: Rows) -> None:
         """Count what happened, when somebody else has had commands applied."""
-        _tally(events, self._totals, self._rejects)
+        _tally(events, *self.tallies)
 
     @property
     def trades(self) -> int:
@@ -98,10 +99,11 @@ def count_late(commands, messages, latest_ns):
     return late, latest_ns
 
 
-@njit(cache=True)
-def _tally(events, totals, rejects):
-    for row in range(len(events)):
-        event = events[row]
+@part
+def tally(ring, first, stop, totals, rejects):
+    """Count what some events of a ring are."""
+    for row in range(first, stop):
+        event = ring[row]
         if event.kind == EVENT_FILL:
             if event.flags & FLAG_TAKER:
                 totals[_TRADES] += 1
@@ -110,3 +112,8 @@ def _tally(events, totals, rejects):
             rejects[event.reason] += 1
         elif event.kind == EVENT_REPEATED:
             totals[_REPEATED] += 1
+
+
+@entry
+def _tally(events, totals, rejects):
+    tally(events, 0, len(events), totals, rejects)

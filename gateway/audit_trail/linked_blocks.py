@@ -14,7 +14,16 @@ import numpy as np
 from gateway.audit_trail.columns import COLUMNS, Record
 from gateway.audit_trail.hash_chain import CHAIN, Chain, link_all
 from gateway.audit_trail.read_ahead import ahead
-from gateway.audit_trail.row_writer import HASH_BYTES, MAX_ROW_BYTES, as_words, write_hashes, write_rows
+from gateway.audit_trail.row_writer import (
+    CSV_LINES,
+    HASH_BYTES,
+    JSON_LINES,
+    MAX_ROW_BYTES,
+    NO_LINES,
+    as_words,
+    write_hashes,
+    write_rows,
+)
 
 _PLACES = 3
 BLOCKS_AHEAD = 2
@@ -71,10 +80,9 @@ class _Drafter:
 
     def __init__(self, kind: str) -> None:
         self._number = 1
-        self._is_csv = kind == "csv"
-        self._members = np.zeros(MAX_ROW_BYTES, np.uint8)
+        self._format = {"csv": CSV_LINES, "jsonl": JSON_LINES}.get(kind, NO_LINES)
         self._buffers = cycle([_Buffers() for _ in range(BLOCKS_AHEAD + _IN_HANDS)])
-        self._spans = np.zeros((len(COLUMNS), _PLACES), np.int64)
+        self._spans = np.full((len(COLUMNS), _PLACES), -1)
 
     def draft(self, item: Item) -> Record | _Draft:
         """A record as it is; of rows a draft."""
@@ -85,17 +93,17 @@ class _Drafter:
         self._number += len(item)
         lines, canonical = next(self._buffers).room(len(item) * MAX_ROW_BYTES)
         places = np.empty((len(item), _PLACES), np.int64)
-        buffers = (lines, canonical, self._members)
-        size = int(write_rows(item, as_words(item), buffers, self._spans, places, self._is_csv))
+        size = int(write_rows(item, as_words(item), (lines, canonical), self._spans, places, self._format))
         return _Draft(item, lines, size, canonical, places)
 
 
 def _linked(draft: _Draft, chain: Chain) -> Block:
-    hashes = link_all(chain.hash, draft.canonical.data, draft.places.tolist())
+    hashes = link_all(chain.hash, draft.canonical.data, draft.places[:, :2].tolist())
     chain.number += len(hashes)
     chain.hash = hashes[-1]
     data = b"".join(hashes)
-    write_hashes(draft.lines, draft.places, np.frombuffer(data, np.uint8))
+    if draft.size:
+        write_hashes(draft.lines, draft.places, np.frombuffer(data, np.uint8))
     return Block(draft.rows, draft.lines[: draft.size].data, data)
 
 

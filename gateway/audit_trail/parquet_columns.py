@@ -18,13 +18,14 @@ from gateway.audit_trail.trail_rows import (
     HAS_DIGEST,
     NAMES,
     NO_SHAPE,
-    ROW,
     TOLD,
     WORDS,
     word_text,
 )
 
 GROUP_ROWS = 1 << 14
+_WORDS = DIGEST_AT + DIGEST_WORDS
+"""How many words of a row are kept."""
 _DIGEST = COLUMN["digest"]
 
 
@@ -40,7 +41,9 @@ def _type_of(arrow: Any, name: str) -> Any:
 def write_parquet(items: Iterable[Record | Block], file: IO[bytes], arrow: Any) -> int:
     """Write an export to an open file; returns how many records."""
     schema, count = schema_of(arrow), 0
-    with arrow.parquet.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer:
+    texts = [name for name in NAMES if COLUMNS[name] is str]  # few numbers come again often enough for a dictionary
+    options = {"compression": "zstd", "write_page_checksum": True, "use_dictionary": texts}
+    with arrow.parquet.ParquetWriter(file, schema, **options) as writer:
         group = _Group()
         for item in items:
             rest: Record | Block | None = item
@@ -58,7 +61,7 @@ class _Group:
     """Records that become a group of rows of the file."""
 
     def __init__(self) -> None:
-        self._words = as_words(np.empty(GROUP_ROWS, ROW))
+        self._columns = np.empty((_WORDS, GROUP_ROWS), np.int64)
         self._has = np.zeros((len(NAMES), GROUP_ROWS), np.bool_)
         self._hashes = np.empty((GROUP_ROWS, HASH_BYTES), np.uint8)
         self._texts: list[str] = []
@@ -77,37 +80,37 @@ class _Group:
             return None
         size = min(len(item.rows), GROUP_ROWS - self.used)
         place = slice(self.used, self.used + size)
-        self._words[place] = as_words(item.rows[:size])
+        self._columns[:, place] = as_words(item.rows[:size])[:, :_WORDS].T
         self._hashes[place] = np.frombuffer(item.hashes, np.uint8, size * HASH_BYTES).reshape(size, HASH_BYTES)
         self.used += size
         return None if size == len(item.rows) else item.behind(size)
 
     def _mark(self) -> None:
         """Note which columns the rows have, and take the texts of digests."""
-        words = self._words[: self.used]
+        columns = self._columns[:, : self.used]
         for shape, told in TOLD.items():
-            at = np.flatnonzero(words[:, 1] == shape)
-            present = words[at, 0]
+            at = np.flatnonzero(columns[1] == shape)
+            present = columns[0, at]
             for bits in np.unique(present).tolist():
                 rows = at[present == bits]
                 for bit, name in told:
                     if bits & bit:
                         self._has[COLUMN[name], rows] = True
-        for row in np.flatnonzero(words[:, 0] & HAS_DIGEST).tolist():
-            digest = words[row, DIGEST_AT : DIGEST_AT + DIGEST_WORDS].tobytes().hex()
-            words[row, FIRST_COLUMN + _DIGEST] = self._word(digest)
+        for row in np.flatnonzero(columns[0] & HAS_DIGEST).tolist():
+            digest = columns[DIGEST_AT : DIGEST_AT + DIGEST_WORDS, row].tobytes().hex()
+            columns[FIRST_COLUMN + _DIGEST, row] = self._word(digest)
 
     def _word(self, text: str) -> int:
         self._texts.append(text)
         return len(WORDS) + len(self._texts) - 1
 
     def _add_record(self, record: Record) -> None:
-        self._words[self.used, :FIRST_COLUMN] = 0, NO_SHAPE
+        self._columns[:FIRST_COLUMN, self.used] = 0, NO_SHAPE
         for name, value in record.items():
             if name != CHAIN:
                 column = COLUMN[name]
                 self._has[column, self.used] = True
-                self._words[self.used, FIRST_COLUMN + column] = self._number(record, name, value)
+                self._columns[FIRST_COLUMN + column, self.used] = self._number(record, name, value)
         self._hashes[self.used] = np.frombuffer(bytes.fromhex(record[CHAIN]), np.uint8)
         self.used += 1
 
@@ -136,7 +139,7 @@ class _Group:
         lacks = ~self._has[column, : self.used]
         if lacks.all():
             return arrow.nulls(self.used, _type_of(arrow, name))
-        values = np.ascontiguousarray(self._words[: self.used, FIRST_COLUMN + column])
+        values = self._columns[FIRST_COLUMN + column, : self.used]
         if COLUMNS[name] is int:
             return arrow.array(values, arrow.int64(), mask=lacks)
         words, texts = [*WORDS, *self._texts], np.where(lacks, 0, values)

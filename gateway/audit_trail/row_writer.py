@@ -26,6 +26,8 @@ from gateway.wire.byte_kernels import BLOCK_BYTES, put_integer, put_text
 HASH_BYTES = 32
 """Of the hash before, for which there is room in front of the canonical JSON of a record."""
 HEX_BYTES = 2 * HASH_BYTES
+NO_LINES, JSON_LINES, CSV_LINES = range(3)
+"""What lines `write_rows` writes."""
 _LEAST_NUMBER_WORD = NUMBER_WORD >> 1
 _LEAST = -(1 << 63)
 _QUOTE, _COMMA, _OPEN, _CLOSE, _END = 34, 44, 123, 125, 10
@@ -69,6 +71,11 @@ _BITS = _table([bit for bit, _ in told] for told in TOLD.values())
 _COLUMNS = _table([COLUMN[name] for _, name in told] for told in TOLD.values())
 _SORTED_NAMES = [sorted({name for _, name in told}) for told in TOLD.values()]
 _SORTED = _table([COLUMN[name] for name in names] for names in _SORTED_NAMES)
+_SORTED_BITS = _table(
+    [sum({bit for bit, other in told if other == name}) for name in names]
+    for told, names in zip(TOLD.values(), _SORTED_NAMES, strict=True)
+)
+"""Of each column all bits that may say that a row has it."""
 _SORTED_COUNTS = np.array([len(names) for names in _SORTED_NAMES])
 _IS_WORD = np.array([COLUMNS[name] is str for name in NAMES])
 _DIGEST = COLUMN["digest"]
@@ -113,17 +120,15 @@ def _put_word(out, at, words, column):
 
 @part
 def _put_members(out, at, words, spans):
-    """The members of a row's object in the order of a line of JSON, each with a comma in front; notes where they are.
+    """The members of a row's object sorted by their keys, each with a comma in front; notes where they are.
 
     `spans` gets for each column where its member begins, where its value begins without quotes, and where that ends.
     """
     present, shape = words[0], words[1]
-    for column in range(_COLUMN_COUNT):
-        spans[column, 0] = -1
-    for place in range(_COUNTS[shape]):
-        if present & _BITS[shape, place] == 0:
+    for place in range(_SORTED_COUNTS[shape]):
+        if present & _SORTED_BITS[shape, place] == 0:
             continue
-        column = _COLUMNS[shape, place]
+        column = _SORTED[shape, place]
         spans[column, 0] = at
         at = _put(out, at, _FIRST_KEY + column)
         if _IS_WORD[column]:
@@ -141,64 +146,67 @@ def _put_members(out, at, words, spans):
 
 
 @part
-def _put_canonical(out, at, members, spans, shape):
-    """The members of an object again, sorted by their keys."""
-    begin = at
-    for place in range(_SORTED_COUNTS[shape]):
-        column = _SORTED[shape, place]
-        first = spans[column, 0]
-        if first >= 0:
-            size = spans[column, 2] + _IS_WORD[column] - first
-            at = put_text(out, at, members, first, size)
+def _put_json(out, at, members, words, spans):
+    """The members again, in the order of a line of JSON; returns where the line's hash belongs."""
+    begin, present, shape = at, words[0], words[1]
+    for place in range(_COUNTS[shape]):
+        if present & _BITS[shape, place] != 0:
+            column = _COLUMNS[shape, place]
+            first = spans[column, 0]
+            at = put_text(out, at, members, first, spans[column, 2] + _IS_WORD[column] - first)
     out[begin] = _OPEN
-    out[at] = _CLOSE
-    return at + 1
+    return _put(out, at, _CHAIN_KEY)
 
 
 @part
-def _put_values(out, at, members, spans):
-    """The values of all columns, each with a comma behind."""
+def _put_csv(out, at, members, spans):
+    """The values of all columns, each with a comma behind; returns where the line's hash belongs."""
     for column in range(_COLUMN_COUNT):
         if spans[column, 0] >= 0:
             first = spans[column, 1]
             at = put_text(out, at, members, first, spans[column, 2] - first)
+            spans[column, 0] = -1
         out[at] = _COMMA
         at += 1
     return at
 
 
+@part
+def _end_line(out, at, is_csv):
+    """What stands behind a line's hash; returns the line's end."""
+    at += HEX_BYTES
+    if not is_csv:
+        out[at], out[at + 1] = _QUOTE, _CLOSE
+        at += 2
+    out[at] = _END
+    return at + 1
+
+
 @unlocked
-def write_rows(rows, words, buffers, spans, places, is_csv):
-    """Write rows, seen as words, as lines and as canonical JSON; where the lines end.
+def write_rows(rows, words, buffers, spans, places, format_code):
+    """Write rows, seen as words, as canonical JSON and as lines of JSON or CSV, or none; returns where the lines end.
 
     `rows` is there for its type alone: numba keeps code by types, and `trail_rows.ROW` changes with the sources.
 
-    `buffers`: the lines, the canonical JSON, and for CSV room for a row's members. `places` gets for each row where its
-    canonical JSON begins, with room for the hash before, where it ends, and where in the lines its own hash belongs.
+    `buffers`: the lines and the canonical JSON. `spans` has -1 in its first column. `places` gets for each row where
+    its canonical JSON begins, with room for the hash before, where it ends, and where in the lines its hash belongs.
     """
-    lines, canonical, members = buffers
+    lines, canonical = buffers
     line_end = canonical_end = 0
     for index in range(len(words)):
-        begin = 0 if is_csv else line_end
-        out = members if is_csv else lines
-        end = _put_members(out, begin, words[index], spans)
+        begin = canonical_end + HASH_BYTES
+        end = _put_members(canonical, begin, words[index], spans)
         places[index, 0] = canonical_end
-        first = canonical_end + HASH_BYTES
-        canonical_end = _put_canonical(canonical, first, out, spans, words[index, 1])
+        if format_code != NO_LINES:
+            if format_code == CSV_LINES:
+                line_end = _put_csv(lines, line_end, canonical, spans)
+            else:
+                line_end = _put_json(lines, line_end, canonical, words[index], spans)
+            places[index, 2] = line_end
+            line_end = _end_line(lines, line_end, format_code == CSV_LINES)
+        canonical[begin], canonical[end] = _OPEN, _CLOSE
+        canonical_end = end + 1
         places[index, 1] = canonical_end
-        if is_csv:
-            line_end = _put_values(lines, line_end, out, spans)
-            places[index, 2] = line_end
-            line_end += HEX_BYTES
-        else:
-            out[begin] = _OPEN
-            line_end = _put(lines, end, _CHAIN_KEY)
-            places[index, 2] = line_end
-            line_end += HEX_BYTES
-            lines[line_end], lines[line_end + 1] = _QUOTE, _CLOSE
-            line_end += 2
-        lines[line_end] = _END
-        line_end += 1
     return line_end
 
 

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -10,10 +11,13 @@ from rich.table import Table
 
 from bench.against import Pair, Run, compared
 from bench.builds import Build, other_build, this_build
+from bench.figure_chart import chart_of, ratio_chart
 from bench.measurement import DEFAULT_TURNS, BenchError, Measurement, Plan, SkippedError, machine
 from bench.placement import before_others
 from bench.suite import SUITE
-from gateway.commands.common import compile_engine, print_table, whole
+from engine.recordings.charts import Chart
+from engine.recordings.drawing import check_drawable, draw
+from gateway.commands.common import compile_engine, print_table, reason_of, whole
 
 FAILED = 1
 """Exit code when a benchmark's result is wrong."""
@@ -30,13 +34,15 @@ _EXAMPLES = """examples:
   lionrock bench --json > figures.jsonl
   lionrock bench orders --against ../lionrock-before
   lionrock bench flash1 --against ../lionrock-before --turns 7 --json
+  lionrock bench scale --plot scale.html
 
 Every figure is the best of several runs that take turns; the time is the time inside the engine alone unless the
 workload says otherwise. The digest is the state's: the same seed and size give the same one on every machine.
 With --against both builds run the benchmark in turns, each in a process of its own; the ratio is the median over the
 turns, and counts only when both ended in the same state. The other build compiles once, and needs this one's packages.
+--plot draws the figures beside printing them: an .html needs nothing, a .png needs pip install "lionrock[plots]"
 exit codes: 0 measured, or left out for the reason given; 1 a benchmark's result is wrong, or two builds ended in
-different states; 2 no such benchmark, or no such build
+different states; 2 no such benchmark, no such build, or a picture that cannot be drawn
 """
 
 
@@ -58,6 +64,7 @@ def add_parser(subparsers: Any) -> None:
         "--turns", type=whole(1, MAX_TURNS), default=DEFAULT_TURNS, metavar="N",
         help=f"of --against (default: {DEFAULT_TURNS})",
     )  # fmt: skip
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw what was measured: a .png or an .html")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     parser.set_defaults(run=run)
 
@@ -71,27 +78,47 @@ def run(args: argparse.Namespace) -> int:
         print(f"lionrock bench: no benchmark {args.name!r}; one of {', '.join(SUITE)}", file=sys.stderr)
         return USAGE_ERROR
     names = [args.name] if args.name else list(SUITE)
-    if args.against:
-        try:
-            other = other_build(args.against)
-        except ValueError as error:
-            print(f"lionrock bench: {error}", file=sys.stderr)
-            return USAGE_ERROR
-        return _compare(names, args, other)
+    try:
+        if args.plot:
+            check_drawable(args.plot)
+        if args.against:
+            return _compare(names, args, other_build(args.against))
+        return _measure(names, args)
+    except (OSError, ValueError) as error:
+        print(f"lionrock bench: {reason_of(error, args)}", file=sys.stderr)
+        return USAGE_ERROR
+
+
+def _measure(names: list[str], args: argparse.Namespace) -> int:
+    """Measure, print and draw; FAILED when a result is wrong, and then what was measured before is drawn."""
+    measured: dict[str, list[Measurement]] = {}
+    has_failed = False
     try:
         if args.name != "start":
             compile_engine()
         for name in names:
-            _one(name, args)
+            measured[name] = _one(name, args)
     except BenchError as error:
         print(f"lionrock bench: {error}", file=sys.stderr)
-        return FAILED
-    return 0
+        has_failed = True
+    _draw(chart_of(measured, {name: what for name, (what, _) in SUITE.items()}), args)
+    return FAILED if has_failed else 0
+
+
+def _draw(chart: Chart, args: argparse.Namespace) -> None:
+    """Draw what was measured into the file of --plot, if there is one."""
+    if not args.plot:
+        return
+    if chart.panels:
+        draw(chart, args.plot)
+    else:
+        print(f"lionrock bench: {args.plot}: not drawn, as nothing was measured", file=sys.stderr)
 
 
 def _compare(names: list[str], args: argparse.Namespace, other: Build) -> int:
     """Measure both builds and print; FAILED when one of them has no figures, or they did different work."""
     console, has_failed = Console(stderr=True), False
+    measured: dict[str, list[Pair]] = {}
     for name in names:
         with console.status(name) as status:
             run = Run(name, args.size, args.seed, args.turns)
@@ -102,7 +129,9 @@ def _compare(names: list[str], args: argparse.Namespace, other: Build) -> int:
                 has_failed = True
                 continue
         _show_pairs(name, pairs, other, args)
+        measured[name] = pairs
         has_failed |= not all(pair.is_same_work for pair in pairs)
+    _draw(ratio_chart(measured, other.name), args)
     return FAILED if has_failed else 0
 
 
@@ -125,8 +154,8 @@ def _show_pairs(name: str, pairs: list[Pair], other: Build, args: argparse.Names
             print(f"lionrock bench: {pair.name}: the runs ended in different states: {states}", file=sys.stderr)
 
 
-def _one(name: str, args: argparse.Namespace) -> None:
-    """Run one benchmark and print what it measured."""
+def _one(name: str, args: argparse.Namespace) -> list[Measurement]:
+    """Run one benchmark and print what it measured: nothing when it is left out."""
     console = Console(stderr=True)
     with console.status(name) as status:
         plan = Plan(
@@ -144,6 +173,7 @@ def _one(name: str, args: argparse.Namespace) -> None:
             print(json.dumps(figure.as_json()), flush=True)
     elif figures:
         _show(name, figures)
+    return figures
 
 
 def _show(name: str, figures: list[Measurement]) -> None:

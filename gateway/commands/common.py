@@ -9,13 +9,13 @@ import re
 import sqlite3
 import stat
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from threading import Timer
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 from numba.core import event
@@ -30,10 +30,13 @@ from engine import disk
 from engine.host import warm_up
 from engine.recordings.lost_orders import describe
 from gateway.config import Config, ConfigError
-from gateway.registry.registry import Registry, RegistryError
+from gateway.registry.errors import RegistryError
 from gateway.wire.civil_dates import lapse_ns
 from gateway.wire.errors import Refusal
 from gateway.wire.plain_text import plain
+
+if TYPE_CHECKING:
+    from gateway.registry.registry import Registry
 
 FAILED = 2
 """Exit code of a command that was refused."""
@@ -73,6 +76,20 @@ def add_data_argument(parser: argparse.ArgumentParser) -> None:
     default = os.environ.get("LIONROCK_DATA", Config().data)
     parser.add_argument("--data", default=default, metavar="DIR", help=f"data folder (default: {default})")
     parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+class NoSecret(argparse.Action):
+    """Refuses a secret among the arguments, which every user of the machine can list, and says what to do instead."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs="?", help=argparse.SUPPRESS)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        """One line on the error stream, and the end."""
+        parser.error(
+            "--secret: every user of this machine can read the arguments of a command; name a file with --secret-file "
+            "FILE, or set LIONROCK_SECRET; this secret should be replaced: lionrock key revoke"
+        )
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:
@@ -150,7 +167,7 @@ def make_data_folder(folder: str) -> None:
 
 
 @contextlib.contextmanager
-def open_registry(folder: str, makes: bool = False) -> Iterator[Registry]:
+def open_registry(folder: str, makes: bool = False) -> Iterator["Registry"]:
     """The registry in a data folder. A command that `makes` a venue removes its new files when it fails."""
     path = Path(Config(data=folder).registry)
     if not makes and not path.exists():
@@ -160,6 +177,8 @@ def open_registry(folder: str, makes: bool = False) -> Iterator[Registry]:
     after: BaseException | None = None
     with left_as_found(Path(folder), *files):
         make_data_folder(folder)
+        from gateway.registry.registry import Registry  # here, so that other commands do not wait for it
+
         registry = Registry(path)
         try:
             yield registry

@@ -7,17 +7,17 @@ import os
 import socket
 import ssl
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import urlsplit
 
 import picows
 import uvloop
 
 from gateway.client import Client, Disconnected, RpcError
-from gateway.commands.common import key_in_json, readable_errors, warn_of_readers
+from gateway.commands.common import NoSecret, key_in_json, readable_errors, warn_of_readers
 
 NO_KEY = (
     "--key: a key and its secret are needed; give --secret-file FILE, or set LIONROCK_KEY and LIONROCK_SECRET; "
@@ -45,20 +45,6 @@ def add_connection_arguments(parser: argparse.ArgumentParser, needs_key: bool, i
     )  # fmt: skip
     group.add_argument("--secret", action=NoSecret)
     group.add_argument("--json", action="store_true", default=default(False), help="print JSON, one object a line")
-
-
-class NoSecret(argparse.Action):
-    """Refuses a secret among the arguments, which every user of the machine can list, and says what to do instead."""
-
-    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
-        super().__init__(option_strings, argparse.SUPPRESS, nargs="?", help=argparse.SUPPRESS)
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
-        """One line on the error stream, and the end."""
-        parser.error(
-            "--secret: every user of this machine can read the arguments of a command; name a file with --secret-file "
-            "FILE, or set LIONROCK_SECRET; this secret should be replaced: lionrock key revoke"
-        )
 
 
 def client_of(args: argparse.Namespace) -> Client:

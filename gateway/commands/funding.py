@@ -14,11 +14,14 @@ from rich.console import Console
 from engine import host
 from engine.codes import ContractParameter as P
 from engine.codes import EventKind
+from engine.recordings.drawing import check_drawable, draw
 from engine.schema import NOTICE
 from engine.units import PPB
 from gateway.commands import funding_recorded
 from gateway.commands.common import FAILED, reason_of
+from gateway.commands.funding_chart import MOST_CONTRACTS, Settlement, Settlements, chart_of, chosen
 from gateway.commands.funding_formula import average_ppb, premium_ppb, rate_ppb
+from gateway.commands.replay import data_folder, named_contracts
 from gateway.config import Config
 
 DIFFERENT = 1
@@ -28,10 +31,21 @@ SHOWN = 20
 _EXAMPLES = """examples:
   lionrock funding audit data
   lionrock funding audit data/journal --json
+  lionrock funding audit data --plot funding.html
   lionrock funding recorded --venue binance --candles premium_1h.csv --rates funding.csv
 
 audit recomputes every rate and payment of a journal in plain integers from the samples on the event stream, not by the
 engine's own functions. recorded does the same with another venue's published premiums and rates.
+exit codes: 0 every rate and payment follows from its inputs, 1 a difference, 2 nothing to read, or a wrong argument
+"""
+_AUDIT_EXAMPLES = """examples:
+  lionrock funding audit data
+  lionrock funding audit data --json
+  lionrock funding audit data --plot funding.html
+  lionrock funding audit data --plot btc.png --instrument BTC_USDC-PERPETUAL
+
+Prices are in the contract's own unit as the registry beside the journal names it; without one they are ticks.
+A .png needs matplotlib: pip install "lionrock[plots]"; an .html needs nothing.
 exit codes: 0 every rate and payment follows from its inputs, 1 a difference, 2 nothing to read, or a wrong argument
 """
 
@@ -50,8 +64,17 @@ def add_parser(subparsers: Any) -> None:
         "audit",
         help="every premium, rate and payment of a journal",
         description="Recompute each premium, rate and payment from the event stream and print any difference.",
+        epilog=_AUDIT_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     journal.add_argument("journal", type=Path, metavar="JOURNAL", help="its folder, or the data folder above it")
+    journal.add_argument(
+        "--plot", type=Path, metavar="FILE", help="draw mark, rate and payments of each contract: a .png or an .html"
+    )
+    journal.add_argument(
+        "--instrument", default="", metavar="NAME",
+        help=f"with --plot: the contract (default: the first {MOST_CONTRACTS} with a settlement)",
+    )  # fmt: skip
     journal.add_argument("--json", action="store_true", help="print one JSON object")
     journal.set_defaults(action=_audit)
     funding_recorded.add_parser(actions)
@@ -125,9 +148,15 @@ def run(args: argparse.Namespace) -> int:
 def _audit(args: argparse.Namespace) -> int:
     folder = args.journal if host.holds_journal(args.journal) else Config(data=str(args.journal)).journal
     try:
+        if args.instrument and not args.plot:
+            raise ValueError("--instrument: it says what --plot draws; give --plot")
+        if args.plot:
+            check_drawable(args.plot)
         if not host.holds_journal(folder):
             raise ValueError(f"{args.journal}: no journal there; name its folder or the data folder above it")
-        found = audit(folder)
+        found, settled = audit(folder)
+        if args.plot:
+            _plot(settled, args)
     except (host.JournalError, OSError, ValueError) as error:
         print(f"lionrock funding: {reason_of(error, args)}", file=sys.stderr)
         return FAILED
@@ -138,13 +167,25 @@ def _audit(args: argparse.Namespace) -> int:
     return DIFFERENT if found.differences else 0
 
 
-def audit(folder: Path) -> FundingAudit:
+def _plot(settled: Settlements, args: argparse.Namespace) -> None:
+    specs = named_contracts(data_folder(args.journal))
+    slots = chosen(settled, specs, args.instrument)
+    if not slots:
+        print(f"lionrock funding: {args.plot}: not drawn, as nothing was settled in this journal", file=sys.stderr)
+        return
+    draw(chart_of(settled, specs, slots, f"Funding of {args.journal}"), args.plot)
+    if not args.instrument and len(slots) < len(settled):
+        print(f"lionrock funding: {args.plot} shows the first {len(slots)} of {len(settled)} contracts; "
+              "--instrument NAME draws another", file=sys.stderr)  # fmt: skip
+
+
+def audit(folder: Path) -> tuple[FundingAudit, Settlements]:
     """Replay a journal and check every sample, rate and payment on its stream against its inputs."""
     reader = host.JournalReader(folder)
     engine = host.Engine(host.create(reader.capacities, reader.mode))
     auditor = _Auditor(FundingAudit(str(folder)))
     host.replay(reader, engine, sink=auditor.take)
-    return auditor.found
+    return auditor.found, auditor.settled
 
 
 class _Auditor:
@@ -152,6 +193,7 @@ class _Auditor:
 
     def __init__(self, found: FundingAudit) -> None:
         self.found = found
+        self.settled: defaultdict[int, list[Settlement]] = defaultdict(list)
         self._terms: defaultdict[int, _Terms] = defaultdict(_Terms)
         self._running: dict[int, _Interval] = {}
         self._rate: dict[int, tuple[int, int]] = {}
@@ -204,6 +246,8 @@ class _Auditor:
             if given != computed:
                 self._differs(row, what, given, computed)
         self._rate[slot] = rate, int(row["price_subticks"])
+        time_ns, mark, given = (int(row[name]) for name in ("time_ns", "price_subticks", "rate_ppb"))
+        self.settled[slot].append(Settlement(time_ns, mark, average, given, rate))
         self.found.rates += 1
 
     def _payment(self, row: Any) -> None:
@@ -215,6 +259,7 @@ class _Auditor:
             self._differs(row, "payment_micros", -int(row["amount_micros"]), owed)
         self.found.payments += 1
         self.found.paid_micros += max(owed, 0)
+        self.settled[slot][-1].paid_micros += max(owed, 0)
         self.found.received_micros += max(-owed, 0)
 
 

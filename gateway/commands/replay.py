@@ -7,6 +7,7 @@ import json
 import re
 import sqlite3
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -19,18 +20,12 @@ from rich.table import Table
 from engine.host import JournalError, holds_journal
 from engine.recordings import FORMATS, OF_MANY_CONTRACTS, open_recording
 from engine.recordings.batches import ContractSpec, Reader, Wanted, contracts_of, parse_contract
-from engine.recordings.drawing import check_drawable, draw
-from engine.recordings.funded_replay import FundedResult, replay_funded
 from engine.recordings.journals import JournalRecording
-from engine.recordings.pictures import gather
 from engine.recordings.replay import Options, ReplayResult, prepare, replay
 from engine.recordings.report_stream import ReportStream
 from engine.recordings.source import RecordingError, share_read
-from gateway.commands import replay_to
-from gateway.commands.common import FAILED, compile_engine, progress_bar, reason_of, tell_lost
-from gateway.commands.connection import NoSecret
+from gateway.commands.common import FAILED, NoSecret, compile_engine, progress_bar, reason_of, tell_lost
 from gateway.commands.pace import Pace
-from gateway.commands.replay_watch import Watch
 from gateway.config import Config
 from gateway.registry.noted import listed_contracts
 
@@ -120,9 +115,7 @@ def add_input_arguments(
         help="begin at a time (UTC); the book of that time enters first",
     )  # fmt: skip
     parser.add_argument("--book", type=Path, metavar="FILE", help="the recorded book, when it is a file of its own")
-    parser.add_argument(
-        "--trades", type=Path, metavar="FILE", help="trades beside Tardis' or Binance's book"
-    )
+    parser.add_argument("--trades", type=Path, metavar="FILE", help="trades beside Tardis' or Binance's book")
     parser.add_argument(
         *until_flags, type=_until, default=Until(), metavar="T|N", help="stop after N messages, or at a time (UTC)"
     )
@@ -150,8 +143,12 @@ def run(args: argparse.Namespace) -> int:
     try:
         _check_together(args)
         if args.to:
+            from gateway.commands import replay_to  # here and below, so that a plain replay does not wait for it
+
             return replay_to.run(args, open_reader(args))
         if args.plot:
+            from engine.recordings.drawing import check_drawable
+
             check_drawable(args.plot)
         with contextlib.ExitStack() as stack:
             reports = stack.enter_context(args.reports.open("wb")) if args.reports else None
@@ -191,7 +188,7 @@ def open_reader(args: argparse.Namespace) -> Reader:
     wanted = Wanted(symbols, args.since, tuple(args.contract), args.trades)
     reader = open_recording(path, args.format, args.book, args.skip_bad, wanted)
     if isinstance(reader, JournalRecording):
-        reader.contracts = _named(data_folder(args.path), args.contract)
+        reader.contracts = named_contracts(data_folder(args.path), args.contract)
     elif reader.format not in OF_MANY_CONTRACTS:
         for text in args.contract:
             reader.contract = parse_contract(text, reader.contract)
@@ -203,7 +200,7 @@ def data_folder(path: Path) -> Path:
     return path if Path(Config(data=str(path)).journal).is_dir() else path.absolute().parent
 
 
-def _named(folder: Path, texts: list[str]) -> list[ContractSpec]:
+def named_contracts(folder: Path, texts: Sequence[str] = ()) -> list[ContractSpec]:
     """A journal's contracts by slot, as the registry beside it names them; each `--contract` is about the next slot."""
     specs: list[ContractSpec] = []
     registry = Config(data=str(folder)).registry
@@ -231,6 +228,8 @@ def _replay(args: argparse.Namespace, reader: Reader, reports: ReportStream | No
         levels=args.depth,
     )
     if args.watch:
+        from gateway.commands.replay_watch import Watch
+
         runner = prepare(reader)
         watch = Watch(reader, runner, Pace(args.speed or 1), args.depth, args.instrument)
         watch.reports = reports
@@ -239,12 +238,17 @@ def _replay(args: argparse.Namespace, reader: Reader, reports: ReportStream | No
     with progress_bar("messages", lambda: share_read(args.path)) as show_progress:
         options = dataclasses.replace(options, progress=show_progress)
         if args.accounts is not None:
+            from engine.recordings.funded_replay import replay_funded
+
             return replay_funded(reader, args.accounts, args.seed, options)
         return replay(reader, prepare(reader), options)
 
 
 def _plot(args: argparse.Namespace) -> None:
     """Read the recording again for its picture: checked or not, it is the same."""
+    from engine.recordings.drawing import draw
+    from engine.recordings.pictures import gather
+
     with progress_bar("messages drawn", lambda: share_read(args.path)) as show_progress:
         reader = open_reader(args)
         picture = gather(reader, args.instrument, args.until.message, args.until.time_ns, show_progress)
@@ -283,12 +287,8 @@ def _summary(result: ReplayResult, spec: ContractSpec) -> Table:
         table.add_row(f"refused {reason}", f"{count:,}")
     if result.repeated:
         table.add_row("repeated orders", f"{result.repeated:,}")
-    if isinstance(result, FundedResult):
-        table.add_row("accounts, seed", f"{result.accounts:,}, {result.seed}")
-        table.add_row("liquidations", f"{result.liquidations:,}; {result.deleveraged:,} trades by deleveraging")
-        table.add_row("funding", f"{result.funding_payments:,} payments, {_units(result.funding_micros)} paid")
-        table.add_row("fees", _units(result.fees_micros))
-        table.add_row("change of the insurance fund", _units(result.fund_change_micros))
+    if type(result) is not ReplayResult:
+        _add_funded(table, result)
     if result.bad_lines:
         table.add_row("malformed lines left out", f"{result.bad_lines:,}")
     if result.times_out_of_order:
@@ -299,6 +299,18 @@ def _summary(result: ReplayResult, spec: ContractSpec) -> Table:
             table.add_row("book rows one event early or late", f"{result.book_rows_one_event_off:,}")
         table.add_row("executions as recorded", _share(result.executions_as_recorded or 0, result.executions or 0))
     return table
+
+
+def _add_funded(table: Table, result: ReplayResult) -> None:
+    """The rows of a replay among funded accounts."""
+    from engine.recordings.funded_replay import FundedResult
+
+    if isinstance(result, FundedResult):
+        table.add_row("accounts, seed", f"{result.accounts:,}, {result.seed}")
+        table.add_row("liquidations", f"{result.liquidations:,}; {result.deleveraged:,} trades by deleveraging")
+        table.add_row("funding", f"{result.funding_payments:,} payments, {_units(result.funding_micros)} paid")
+        table.add_row("fees", _units(result.fees_micros))
+        table.add_row("change of the insurance fund", _units(result.fund_change_micros))
 
 
 def _contracts_table(result: ReplayResult) -> Table:

@@ -33,6 +33,7 @@ from gateway.net.server import Server
 from gateway.registry.registry import RegistryError
 from gateway.venue.losses import LEAVE, REPEAT, AcceptedLoss
 from gateway.venue.read_only import DiskFailure, disk_failure, stop_failure
+from gateway.venue.released import NotLeadingError
 from gateway.venue.start_phases import StartPhases
 from gateway.wire import log_lines
 from gateway.wire.log_lines import event
@@ -44,18 +45,22 @@ _EXAMPLES = """examples:
   lionrock serve --config lionrock.toml --print-config
   LIONROCK_PORT=9000 lionrock serve
   lionrock serve --data /var/lib/lionrock --accept-time wall
+  lionrock serve --cluster nats://10.0.0.1:4222,nats://10.0.0.2:4222,nats://10.0.0.3:4222 --venue hk --node a
   lionrock serve --accept-loss 81234 --reason "disk lost, no copy, decided by A. Lee and B. Wong" --lost-payments leave
 
 Settings come from the defaults, the file, the environment (LIONROCK_...), the flags; the last one wins.
 SIGTERM or Ctrl-C: refuse new orders, answer what is under way, write a snapshot, stop.
 exit codes: 0 stopped by a signal, 2 refused or failed, 3 an invariant does not hold: nothing after it was answered,
-4 the disk failed: questions were answered until the signal, nothing else was taken
+4 the disk failed: questions were answered until the signal, nothing else was taken,
+5 another node of the cluster leads, or the stream has more than this node: start it as a standby
 """
 _LOG = logging.getLogger("lionrock.server")
 BROKEN = 3
 """Exit code when an invariant of the engine does not hold: a start by itself would not help."""
 DISK_FAILED = 4
 """Exit code after a disk error: a person looks at the disk before the next start."""
+NOT_LEADING = 5
+"""Exit code when another node of the cluster leads: this one comes back as a standby."""
 SWITCH_SECONDS = 0.0005
 """How long the loop may hold the interpreter while the journal's thread waits for it."""
 
@@ -205,6 +210,8 @@ async def _answer_only(config: settings.Config, disk: DiskFailure, stopped: "asy
 def _failed(error: BaseException) -> int:
     """One line that says why the venue stopped, and the exit code."""
     print(f"lionrock serve: {error}", file=sys.stderr)
+    if isinstance(error, NotLeadingError):
+        return NOT_LEADING
     return BROKEN if isinstance(error, BrokenError) else FAILED
 
 

@@ -1,7 +1,6 @@
 """`lionrock simulate`: a seeded market of agents with crash scenarios."""
 
 import argparse
-import importlib.util
 import json
 import sys
 from dataclasses import asdict
@@ -13,7 +12,9 @@ from rich.table import Table
 
 from bench.simulation import LOTS_PER_COIN, SCENARIOS, Outcome, Series, Simulation
 from engine.invariants import AuditError
-from gateway.commands.common import FAILED, compile_engine
+from engine.recordings.charts import Chart, Curve, Panel
+from engine.recordings.drawing import DrawingError, check_drawable, draw
+from gateway.commands.common import FAILED, compile_engine, reason_of
 from gateway.commands.replay import progress_bar
 
 BROKEN = 1
@@ -22,12 +23,12 @@ MAX_SECONDS = 7 * 86_400
 
 _EXAMPLES = """examples:
   lionrock simulate
-  lionrock simulate --scenario crash --seed 7 --seconds 3600 --plot crash.png
+  lionrock simulate --scenario crash --seed 7 --seconds 3600 --plot crash.html
   lionrock simulate --scenario gap --json
 
 Every invariant is checked after each second; the same seed gives the same digest on every machine.
---plot needs matplotlib: pip install "lionrock[plots]"
-exit codes: 0 done, 1 an invariant did not hold, 2 a wrong argument
+--plot: an .html needs nothing, a .png needs matplotlib: pip install "lionrock[plots]"
+exit codes: 0 done, 1 an invariant did not hold, 2 a wrong argument, or a picture that cannot be drawn
 """
 
 
@@ -45,7 +46,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--scenario", choices=list(SCENARIOS), default="crash", help=f"{scenarios} (default: crash)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="default: 1")
     parser.add_argument("--seconds", type=_seconds, default=1800, metavar="N", help="how long (default: 1800)")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw prices, funding, open interest and fund as PNG")
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE", help="draw prices, funding, open interest and fund: a .png or an .html"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
 
@@ -58,49 +61,49 @@ def _seconds(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Simulate as the arguments say; 0, BROKEN or FAILED."""
-    if args.plot is not None and importlib.util.find_spec("matplotlib") is None:
-        print('lionrock simulate: --plot needs matplotlib; pip install "lionrock[plots]"', file=sys.stderr)
-        return FAILED
     if args.seed < 0:
         print(f"lionrock simulate: --seed {args.seed} must not be negative", file=sys.stderr)
+        return FAILED
+    title = f"{args.scenario}, seed {args.seed}"
+    try:
+        if args.plot:
+            check_drawable(args.plot)
+    except DrawingError as error:
+        print(f"lionrock simulate: {error}", file=sys.stderr)
         return FAILED
     compile_engine()
     simulation = Simulation(args.seed, args.scenario, args.seconds)
     try:
         with progress_bar("seconds") as show_progress:
             simulation.run(lambda second: show_progress(second, args.seconds))
+        if args.plot:
+            draw(chart_of(simulation.series, f"lionrock simulate: {title}"), args.plot)
     except AuditError as error:
         print(f"lionrock simulate: after second {simulation.outcome.checks}: {error}", file=sys.stderr)
         return BROKEN
-    if args.plot is not None:
-        draw(simulation.series, f"{args.scenario}, seed {args.seed}", args.plot)
+    except OSError as error:
+        print(f"lionrock simulate: {reason_of(error, args)}", file=sys.stderr)
+        return FAILED
     if args.json:
         print(json.dumps(asdict(simulation.outcome)))
     else:
-        _show(simulation.outcome, f"{args.scenario}, seed {args.seed}")
+        _show(simulation.outcome, title)
     return 0
 
 
-def draw(series: Series, title: str, path: Path) -> None:
-    """Prices, funding, open interest and the fund over time, as a picture."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 9), layout="constrained")
-    axes = figure.subplots(4, 1, sharex=True, height_ratios=[3, 1, 1, 1])
-    axes[0].set_title(title)
-    for name, values in (("last", series.last), ("mark", series.mark), ("index", series.index)):
-        axes[0].plot(values, label=name, linewidth=0.9)
-    axes[0].legend()
-    axes[0].set_ylabel("price, USDC")
-    for place, name, values in (
-        (1, "funding rate, %", [rate * 100 for rate in series.funding]),
-        (2, "open interest, coins", [lots / LOTS_PER_COIN for lots in series.open_interest]),
-        (3, "insurance fund, USDC", series.fund),
+def chart_of(series: Series, title: str) -> Chart:
+    """Prices, funding, open interest and the fund over time."""
+    seconds = range(1, len(series.mark) + 1)
+    coins = [lots / LOTS_PER_COIN for lots in series.open_interest]
+    prices = [("last", series.last), ("mark", series.mark), ("index", series.index)]
+    panels = [Panel("price, USDC", tuple(Curve(name, seconds, values) for name, values in prices), "seconds", weight=2)]
+    for label, name, values in (
+        ("funding rate, %", "rate", [rate * 100 for rate in series.funding]),
+        ("open interest, coins", "open interest", coins),
+        ("insurance fund, USDC", "fund", series.fund),
     ):
-        axes[place].plot(values, linewidth=0.9)
-        axes[place].set_ylabel(name)
-    axes[3].set_xlabel("seconds")
-    figure.savefig(path, dpi=110)
+        panels.append(Panel(label, (Curve(name, seconds, values, "steps"),), "seconds"))
+    return Chart(title, tuple(panels))
 
 
 def _show(outcome: Outcome, title: str) -> None:

@@ -1,11 +1,12 @@
 """A venue on a port: listens, runs the venue's timers and index sources, and shuts down cleanly."""
 
 import asyncio
+import logging
 import ssl
 import time
 import traceback
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine import host
 from gateway import clock, pages
@@ -27,7 +28,12 @@ from gateway.sessions.query_turns import QueryTurns
 from gateway.sessions.session import ENDED
 from gateway.venue.losses import AcceptedLoss
 from gateway.venue.read_only import DiskFailure, ReadOnlyVenue
+from gateway.venue.released import NotLeadingError
 from gateway.venue.venue import Progress, Venue
+from gateway.wire.log_lines import event
+
+if TYPE_CHECKING:
+    from gateway.cluster.replication import Replication
 
 SLOW_SECONDS = 60
 TICK_SECONDS = 0.1
@@ -36,6 +42,7 @@ OPERATIONS_CONNECTIONS = 64
 """Open connections to the operations listener: their own, so that a full public port keeps no officer out."""
 DRAIN_SECONDS = 10
 _GOING_AWAY = 1001
+_LOG = logging.getLogger("lionrock.server")
 
 
 class Server:
@@ -66,6 +73,7 @@ class Server:
         if operation is not None:
             operation.sessions, operation.end_session = self._open_sessions, self._end_session
         self._index = IndexPrices(self.venue, self.turns)
+        self._replication: Replication | None = None
         self._ticks = 0
 
     # --- life -----------------------------------------------------------------------------------------------------
@@ -74,6 +82,8 @@ class Server:
         """Listen and begin to trade."""
         venue, turns, config = self.venue, self.turns, self.venue.config
         turns.start(venue.sequencer.close_turn)
+        if config.cluster.is_on and venue.takes_commands:
+            await self._lead()
         venue.watch_journal()
         await self._listen(_tls(config))
         venue.start()
@@ -81,6 +91,25 @@ class Server:
             self._index.start()
         turns.every(TIME_SECONDS, self._keep_time)
         turns.every(TICK_SECONDS, self._tick)
+
+    async def _lead(self) -> None:
+        """Have the cluster's stream say that this node leads. NotLeadingError when it does not."""
+        from gateway.cluster.replication import Replication  # a machine alone needs nothing of it
+
+        venue = self.venue
+        replication = self._replication = Replication(venue.config, self._lose_lead)
+        replication.start()
+        await replication.lead(host.log_end(venue.config.journal))
+        venue.copy_to(replication)
+        venue.context.cluster = replication.status
+        self.turns.every(venue.config.cluster.heartbeat_ms / 1000, lambda: replication.beat(venue.engine.last_seq))
+
+    def _lose_lead(self, error: NotLeadingError) -> None:
+        """Another node leads: nothing is written any more, and nobody hears of what the stream does not have."""
+        _LOG.critical("the venue stops: %s", error, extra=event("fenced", cause=str(error)))
+        if self.venue.engine.journal is not None:
+            self.venue.engine.journal.refuse(error)
+        self.turns.fail(error)
 
     async def _listen(self, tls: ssl.SSLContext | None) -> None:
         """Open both ports: the operator's first, so that whoever is served can be looked at."""
@@ -152,6 +181,10 @@ class Server:
         self.venue.execution_throttle.close()
         await asyncio.sleep(0)
         self.venue.close()
+        if self._replication is not None:
+            if not await self._replication.finish(DRAIN_SECONDS):
+                _LOG.warning("the stream does not have the end of the log yet; the next start of this node sends it")
+            self._replication.close()
 
     async def abandon(self) -> None:
         """Close every connection and let go of the data folder as it is, after the disk failed."""
@@ -165,6 +198,8 @@ class Server:
         await asyncio.sleep(0)
         self.venue.execution_throttle.close()
         self.venue.abandon()
+        if self._replication is not None:
+            self._replication.close()
         if self.failed.done():
             clear_frames(self.failed.exception())
 

@@ -78,6 +78,7 @@ def _journal(venue: Venue) -> Iterator[Metric]:
         yield gauge("journal_sync_seconds", text, journal.sync_ns / NS_PER_S)
         yield gauge("journal_tip_sequence", "What the tip proves to be durable; -1 without a tip", journal.tip_seq)
         yield gauge("journal_segment_number", "The journal's segment being written", journal.segment_number)
+    yield from _copies(venue)
     supervisor = venue.execution_throttle.supervisor
     text = "Commands that the rules of surveillance are behind the log; 0 when no rule is on"
     yield gauge("surveillance_lag_commands", text, supervisor.lag_commands)
@@ -85,3 +86,18 @@ def _journal(venue: Venue) -> Iterator[Metric]:
     yield gauge("surveillance_waiting_events", text, supervisor.waiting_rows)
     text = "1 while a process runs the rules of surveillance"
     yield gauge("surveillance_running", text, float(supervisor.is_running))
+
+
+def _copies(venue: Venue) -> Iterator[Metric]:
+    """The replicated log; nothing on a machine alone."""
+    copies = venue.released.copies
+    if copies is None:
+        return
+    yield counter("cluster_replicated_sequence", "The last sequence that the stream has", copies.replicated_seq)
+    text = "How long the oldest record has waited for the stream, in seconds"
+    yield gauge("cluster_wait_seconds", text, copies.waiting_ns / NS_PER_S)
+    yield gauge("cluster_unconfirmed_bytes", "Records that the stream is not known to have", copies.unconfirmed_bytes)
+    yield gauge("cluster_epoch", "The epoch in which this node leads", copies.epoch)
+    yield gauge("cluster_leading", "1 while the stream takes what this node writes", float(copies.is_leading))
+    text = "How often the process that publishes the log had to be begun again"
+    yield counter("cluster_publisher_restarts", text, copies.restarts)

@@ -48,6 +48,8 @@ class Context:
     """Whether a venue runs: what officers do is logged then. The protocol's document plays its examples without one."""
     operations_place: str = "the operations listener"
     """Where officers' methods are served."""
+    cluster: Callable[[], dict[str, object]] | None = None
+    """What clients are told of the cluster that this node belongs to; None on a machine alone."""
     operation: Operation | None = None
     """What officers see of the running venue; None where none runs."""
     ended_keys: set[str] = field(default_factory=set)

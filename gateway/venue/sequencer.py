@@ -39,6 +39,7 @@ from gateway.read_model.history_views import HISTORY_ROW_BYTES, user_trade_view
 from gateway.read_model.projection import Projection
 from gateway.sessions.actions import Pending
 from gateway.sessions.session import Session
+from gateway.venue.released import Released
 from gateway.venue.stage_times import StageTimes
 from gateway.wire.command_rows import KIND_BYTE, ROW_BYTES, STAMP, bare_row
 from gateway.wire.event_rows import (
@@ -150,6 +151,8 @@ class Parts(NamedTuple):
     hub: Hub
     compiled_path: CompiledPath
     observers: tuple[Observer, ...] = ()
+    released: Released | None = None
+    """Up to where answers may go out; what is durable when it is not given."""
 
 
 class Sequencer:
@@ -162,6 +165,7 @@ class Sequencer:
         self.hub = parts.hub
         self.compiled_path = parts.compiled_path
         self._observers = parts.observers
+        self._released_to = parts.released or Released(engine)
         self.dirty: list[Origin] = []
         self.binary: dict[int, list[Origin]] = {}
         self._new_stage(batch_rows)
@@ -401,15 +405,15 @@ class Sequencer:
             self.release()
 
     def release(self) -> None:
-        """Send what has become durable."""
-        durable_seq = self.engine.durable_seq
+        """Send what may be heard of by now."""
+        released_seq = self._released_to.seq
         outbox = self._outbox
-        while outbox and outbox[0][0] <= durable_seq:
+        while outbox and outbox[0][0] <= released_seq:
             _, times, writes, then = outbox.popleft()
             self._released += 1
             timed = [times] if not self._released & TIMED_MASK and times is not UNTIMED and writes else []
-            if outbox and outbox[0][0] <= durable_seq:
-                writes, then = self._joined(writes, then, durable_seq, timed)
+            if outbox and outbox[0][0] <= released_seq:
+                writes, then = self._joined(writes, then, released_seq, timed)
             begun_ns = clock.steady_ns() if timed else 0
             for origin, data in writes:
                 origin.write(data)
@@ -424,7 +428,7 @@ class Sequencer:
         self,
         writes: list[tuple[Origin, bytes]],
         then: Callable[[], None] | None,
-        durable_seq: int,
+        released_seq: int,
         timed: list[tuple[int, int]],
     ) -> tuple[list[tuple[Origin, bytes]], Callable[[], None] | None]:
         """The writes of this turn and of the durable ones behind it, one for each origin, up to the first `then`.
@@ -436,7 +440,7 @@ class Sequencer:
         while True:
             for origin, data in writes:
                 found.setdefault(id(origin), (origin, []))[1].append(data)
-            if then is not None or not outbox or outbox[0][0] > durable_seq:
+            if then is not None or not outbox or outbox[0][0] > released_seq:
                 break
             _, times, writes, then = outbox.popleft()
             self._released += 1

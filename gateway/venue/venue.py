@@ -44,6 +44,7 @@ from gateway.venue.losses import AcceptedLoss
 from gateway.venue.order_stories import OrderStories
 from gateway.venue.recovery import Recovered, write_pair
 from gateway.venue.registry_intents import IntentPending, directive_row
+from gateway.venue.released import Copies, Released
 from gateway.venue.scrub import Scrub
 from gateway.venue.sequencer import Parts, Sequencer
 from gateway.venue.side_files import open_side_files
@@ -104,6 +105,7 @@ class Venue:
         self._durable: list[tuple[int, int, int]] = []
         self._sweeps = Sweeps()
         self.engine = self._open_engine(progress, losses.expected(config, self.registry, accepted))
+        self.released = Released(self.engine)
         self.time = self._start_time(accepted_time)
         self.accepted: list[str] = []
         """What became of each change that was lost with a part of the log, a line each."""
@@ -112,19 +114,16 @@ class Venue:
             self.accepted = losses.settle(self.registry, accepted, aside, self.time.now_ns())
         for seq, kind in self.registry.unfinished_sweeps():
             self._sweeps.begin(seq, kind)
-        self.history.follow(lambda: self.engine.durable_seq)
+        self.history.follow(lambda: self.released.seq)
         self._start_projection()
         self.phases.end("books")
         self.hub = Hub(self.projection)
         self.decided = DecidedSettings(config.surveillance, sources, self.registry, self.engine.root[0], self.time)
-        links = Links(
-            self.engine.root[0], lambda: self.engine.durable_seq, self.submit_intents, in_loop, self.decided.parameters,
-            self.time,
-        )  # fmt: skip
-        self.execution_throttle = ExecutionThrottle(config, self.registry, links)
+        self.execution_throttle = ExecutionThrottle(config, self.registry, self._links())
         surveillance = self.execution_throttle.supervisor
         compiled_path = CompiledPath(self.projection, config.testnet, config.max_frame_bytes)
-        parts = Parts(self.time, self.projection, self.hub, compiled_path, (self._sweeps, surveillance))
+        observers = (self._sweeps, surveillance)
+        parts = Parts(self.time, self.projection, self.hub, compiled_path, observers, self.released)
         self.sequencer = self.sequencer_type(self.engine, parts, config.batch_rows)
         self.context: Context = make_context(config, self.registry, vault, self.time, self.settle, self.submit_intents)
         self.context.operation = self._operation()
@@ -134,6 +133,13 @@ class Venue:
         self._look_after_folder()
         self._take_up()
         self.registry.wait_at_most(REGISTRY_SECONDS)
+
+    def _links(self) -> Links:
+        """What the execution throttle needs of this venue."""
+        return Links(
+            self.engine.root[0], lambda: self.released.seq, self.submit_intents, self._in_loop,
+            self.decided.parameters, self.time,
+        )  # fmt: skip
 
     def _operation(self) -> Operation:
         """What officers see of this venue; the server adds its connections."""
@@ -209,6 +215,16 @@ class Venue:
         self.sequencer.stage_times.durable_ns = clock.steady_ns()
         self._in_loop(self.sequencer.release)
 
+    def copy_to(self, copies: Copies) -> None:
+        """From now on each record goes to others as well; answers wait for them where the settings say so.
+
+        Call this before anything is written, or while nothing is.
+        """
+        assert self.engine.journal is not None
+        self.released.copies, self.released.waits = copies, self.config.cluster.acknowledge == "replicated"
+        copies.on_replicated = self.sequencer.release
+        self.engine.journal.tell_records(copies.on_record)
+
     def start(self) -> None:
         """Begin to trade: start surveillance, and put the registry's pending intents into the log."""
         self.disk_space.look()
@@ -236,6 +252,8 @@ class Venue:
         self.time.follow()
         self._clock_watch.look()
         self.sequencer.keep_time()
+        if self.released.copies is not None:
+            self.released.copies.look(self.health)
 
     def _heed_health(self) -> None:
         """Have sessions and clients know what the venue takes from here on."""
@@ -317,8 +335,8 @@ class Venue:
                 write_pair(self.engine, self.projection, Path(self.config.data))
         self.history.close()
         self.engine.close()
-        if self.engine.journal is not None:
-            self.registry.keep_tip(*self.engine.journal.durable_tip[:2])
+        if self.released.tip is not None:
+            self.registry.keep_tip(*self.released.tip)
         self.registry.close()
 
     def _make_durable(self) -> None:
@@ -391,7 +409,7 @@ class Venue:
         if self._durable and self.engine.journal is not None and self.config.durability != "fsync":
             self.engine.journal.sync()
         try:
-            self._note(self._durable, self.engine.durable_seq)
+            self._note(self._durable, self.released.seq)
         except (BusyError, sqlite3.OperationalError) as error:
             _LOG.warning("what %d changes became is not noted yet: %s", len(self._durable), error)
             return
@@ -405,9 +423,7 @@ class Venue:
         later = {seq for _, seq, _ in self._unmarked.values()} - {seq for _, seq, _ in results}
         swept = {seq: orders for seq, orders in self._sweeps.ended(durable_seq).items() if seq not in later}
         if results or swept:
-            journal = self.engine.journal
-            tip = None if journal is None else journal.durable_tip[:2]
-            self.registry.mark_applied(results, swept.items(), tip)
+            self.registry.mark_applied(results, swept.items(), self.released.tip)
             self._sweeps.forget(swept)
 
     def tick(self) -> None:
@@ -421,6 +437,6 @@ class Venue:
         self.scrub.tick()
         self._cancel_for_run_out()
         self.execution_throttle.tick()
-        self.snapshots.tick(self.engine.durable_seq)
+        self.snapshots.tick(self.released.seq)
         self.daily_review.look(self.time.now_ns())
         self.gateway_log.tick(self.time.now_ns())

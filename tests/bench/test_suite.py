@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,17 @@ import numpy as np
 import pytest
 
 from bench import order_flow
+from bench.against import Pair
 from bench.arrivals import Arrivals, nothing
 from bench.cancel import SPEC
 from bench.engine_runner import EngineRunner, market, numbered
-from bench.measurement import BenchError, Plan, SkippedError, one_digest
-from bench.scale_picture import CURVES, draw, points_of
+from bench.figure_chart import CURVES, chart_of, ratio_chart
+from bench.measurement import BenchError, Measurement, Plan, SkippedError, one_digest
 from bench.suite import SUITE
 from engine import host, step
 from engine.codes import CommandKind, EventKind
-from engine.recordings import open_recording
+from engine.recordings import draw, open_recording
+from engine.recordings.charts import Bar, Bars, Panel
 from engine.recordings.source import RecordingError
 from engine.recordings.synthetic import BLOCK_ORDERS, SyntheticReader
 from gateway.commands import bench
@@ -240,12 +243,65 @@ def test_the_empty_entry_changes_nothing_and_the_ring_of_another_is_seen_to_be_f
         Arrivals(step.apply_rows, runner).run(commands, 1e9)
 
 
-def test_a_picture_is_drawn_of_the_figures_of_all_curves(tmp_path: Path) -> None:
-    lines = [json.dumps({"name": f"scale-{curve}-{size}", "value": 40.0}) for curve in CURVES for size in (1, 100)]
-    points = points_of([*lines, json.dumps({"name": "cancel-1000", "value": 1.0})])
-    assert points == {curve: [(1, 40.0), (100, 40.0)] for curve in CURVES}
-    with pytest.raises(ValueError, match="no figures of contracts, accounts, resting; give the output of"):
-        points_of(lines[-1:])
+def test_figures_become_curves_over_their_size_and_bars_of_one_unit(tmp_path: Path) -> None:
+    def figure(name: str, value: float, unit: str = "ns", **more: Any) -> Measurement:
+        return Measurement(name, value, unit, "work", 1, "", **more)
+
+    sized = [figure(f"{curve}-{size}", 40.0 + size) for curve in CURVES for size in (100, 1)]
+    spread = {"p50_ns": 25.0, "p99_ns": 90.0}
+    others = [figure("flash1-normal", 3e7, "messages/s", percentiles=spread), figure("x-1", 7)]
+    chart = chart_of({"scale": sized, "flash1": others}, {"scale": "cost", "flash1": "recorded workloads"})
+    assert [(panel.label, panel.x) for panel in chart.panels if isinstance(panel, Panel)] == [
+        (f"{curve}, ns", size) for curve, size in CURVES.items()
+    ]
+    for panel in chart.panels[: len(CURVES)]:
+        assert isinstance(panel, Panel) and panel.has_log_x
+        assert (list(panel.curves[0].xs), list(panel.curves[0].ys)) == ([1, 100], [41.0, 140.0])
+    assert chart.panels[len(CURVES) :] == (
+        Bars("flash1: recorded workloads, messages/s", (Bar("flash1-normal", 3e7),)),
+        Bars("flash1: recorded workloads, ns", (Bar("x-1", 7),)),
+        Bars(
+            "flash1: recorded workloads: percentiles, ns", (Bar("flash1-normal p50", 25), Bar("flash1-normal p99", 90))
+        ),
+    )
     pytest.importorskip("matplotlib", reason="the picture needs matplotlib (the extra `plots`)")
-    draw(points, tmp_path / "scale.png")
+    draw(chart, tmp_path / "scale.png")
     assert (tmp_path / "scale.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_two_builds_are_drawn_as_the_ratio_and_its_range() -> None:
+    same = Pair("orders", "orders/s", "work", {"aa"}, [10, 30, 20], [10, 10, 10])
+    chart = ratio_chart({"orders": [same, Pair("other", "ns", "work", {"aa", "bb"}, [1], [2])]}, "before")
+    assert [panel.bars for panel in chart.panels if isinstance(panel, Bars)] == [(Bar("orders, orders/s", 2, 1, 3),)]
+
+
+@compiled
+def test_the_command_draws_what_it_measured(tmp_path: Path, capsys: Capture) -> None:
+    page = tmp_path / "cancel.html"
+    measured = {figure["name"]: figure for figure in figures(capsys, "cancel", "--plot", str(page))}
+    found = re.search(r"^const D = (.*);$", page.read_text(), re.MULTILINE)
+    assert found
+    panels = {panel["label"]: panel for panel in json.loads(found[1])["panels"]}
+    [curve] = panels["cancel, ns"]["curves"]
+    assert curve["ys"] == [measured[f"cancel-{size}"]["value"] for size in curve["xs"]]
+    assert panels["cancel, ns"]["x"] == "resting orders"
+    bars = {name: value for label, panel in panels.items() if "percentiles" not in label
+            for name, value, _, _ in panel.get("bars", [])}  # fmt: skip
+    assert bars and all(measured[name]["value"] == value for name, value in bars.items())
+    assert {*bars, *(f"cancel-{size}" for size in curve["xs"])} == measured.keys()
+
+
+def test_what_cannot_be_drawn_is_said_before_anything_is_measured(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert lionrock("cancel", "--plot", str(tmp_path / "a.pdf")) == bench.USAGE_ERROR
+    out = capsys.readouterr()
+    assert out.out == "" and out.err.endswith("a.pdf: a picture is a .png or an .html; name one\n")
+
+    def left_out(plan: Plan) -> list[Measurement]:
+        raise SkippedError("no data here")
+
+    monkeypatch.setitem(SUITE, "cancel", ("a cancel", left_out))
+    assert lionrock("cancel", "--plot", str(tmp_path / "a.html")) == 0
+    assert "a.html: not drawn, as nothing was measured" in capsys.readouterr().err
+    assert not (tmp_path / "a.html").exists()

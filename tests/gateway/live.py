@@ -41,7 +41,7 @@ def set_up(config, names=("alice", "bob")):
     return traders
 
 
-async def until(condition, seconds=20):
+async def until(condition, seconds=120):
     """Wait for something to become true."""
     async with asyncio.timeout(seconds):
         while not condition():
@@ -82,7 +82,7 @@ def _ready(config):
     return config.registry
 
 
-def play(story, seconds=120):
+def play(story, seconds=300):
     """Run a coroutine with a time limit that no healthy run comes near."""
 
     async def limited():

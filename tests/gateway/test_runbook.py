@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from gateway import cli
+from gateway.cluster import replication
 from gateway.commands import serve
 from gateway.venue import clock_watch, disk_space, read_only, scrub, snapshots
 from tests.gateway.bit_flips import DataFolder
@@ -32,16 +33,17 @@ def sources():
 
 def test_each_alarm_of_health_is_in_the_first_table():
     names = {disk_space.NAME, read_only.NAME, *scrub.NAMES.values(), scrub.FAILED, snapshots.TROUBLE, clock_watch.NAME}
+    names.add(replication.NAME)
     text = sources()
     names |= set(re.findall(r'health\.report\(\s*"([A-Z_]+)"', text))
     names |= set(re.findall(r'_reason\(\s*"([A-Z_]+)"', text))
     calls = len(re.findall(r"health\.report\(", text))
-    assert calls == 6 and len(names) == 13, "a new alarm belongs here and into the runbook"
+    assert calls == 7 and len(names) == 14, "a new alarm belongs here and into the runbook"
     assert {name for name in names if f"`{name}`" not in FIRST_TABLE} == set()
 
 
 def test_each_exit_code_is_in_the_first_table():
-    for code in (0, serve.FAILED, serve.BROKEN, serve.DISK_FAILED, cli.INTERNAL_ERROR):
+    for code in (0, serve.FAILED, serve.BROKEN, serve.DISK_FAILED, serve.NOT_LEADING, cli.INTERNAL_ERROR):
         assert f"| exit code {code}" in FIRST_TABLE, code
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from engine.codes import Side
 from engine.recordings import Session, backtest, open_recording
+from engine.recordings.charts import TIME, Bar, Bars, Chart, Curve, Panel, chart_page
 from engine.recordings.drawing import draw
 from engine.recordings.flash1 import CSV_COLUMNS
 from engine.recordings.picture_page import page
@@ -135,6 +136,51 @@ def test_a_png_is_drawn(two: Path, tmp_path: Path) -> None:
     (tmp_path / "empty.csv").write_text(TWO_CONTRACTS.split("\n")[0] + "\n")
     draw(gather(open_recording(tmp_path / "empty.csv")), tmp_path / "empty.png")
     assert data_of(page(gather(open_recording(tmp_path / "empty.csv"))))["places"] == []
+
+
+def test_a_chart_keeps_the_extremes_of_a_long_curve() -> None:
+    values = np.sin(np.arange(100_000) / 50)
+    values[54_321], values[777], values[5:9] = 9, -9, np.nan
+    xs, ys = Curve("wave", np.arange(100_000), values).thinned(2000)
+    assert len(xs) <= 2002 and xs[0] == 0 and xs[-1] == 99_999 and xs == sorted(xs)
+    assert ys[xs.index(54_321)] == 9 and ys[xs.index(777)] == -9
+    assert Curve("gap", [1, 2], [float("nan"), 3]).thinned() == ([1, 2], [None, 3])
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not on this machine")
+def test_the_script_of_a_chart_is_one_that_runs(tmp_path: Path) -> None:
+    hour = 3_600_000_000_000
+    mark = Curve("mark", [hour, 2 * hour, 3 * hour], [60_000.5, 60_001, float("nan")], "steps")
+    cost = Curve("cancel", [1000, 1_000_000], [40, 91], "dots")
+    chart = Chart("a </script> title", (
+        Panel("price, USDC", (mark,), TIME, decimals=1),
+        Panel("cancel, ns", (cost,), "orders", has_log_x=True, from_zero=True),
+        Panel("empty", (Curve("none", [], []),), "seconds"),
+        Bars("rate", (Bar("this", 20, 10, 30), Bar("that", 7))),
+    ), "a machine")  # fmt: skip
+    text = chart_page(chart)
+    assert not re.search(r"(src|href)=|https?://|@import", text) and text.count("</script>") == 1
+    script = re.findall(r"<script>(.*)</script>", text, re.DOTALL)[0]
+    calls = """
+      const drawn = [], listeners = {}; const nothing = () => {};
+      const pen = new Proxy({}, { get: (_, name) => (...given) => drawn.push([name, ...given]), set: () => true });
+      const make = () => ({ getContext: () => pen, style: {}, clientWidth: 900, appendChild: nothing,
+        setPointerCapture: nothing, set textContent(text) { drawn.push(["text", text]); },
+        addEventListener(name, run) { (listeners[name] ??= []).push(run); } });
+      const document = { getElementById: make, createElement: make };
+      const addEventListener = nothing, devicePixelRatio = 1;
+    """
+    moved = "const first = drawn.splice(0); listeners.pointermove[0]({ offsetX: 890 }); const over = drawn.splice(0);"
+    end = "listeners.wheel[0]({ deltaY: -100, offsetX: 400, preventDefault: nothing }); "
+    end += "console.log(JSON.stringify([first, over]));"
+    (tmp_path / "chart.js").write_text(f"{calls}{script};{moved}{end}")
+    said = subprocess.run(["node", tmp_path / "chart.js"], capture_output=True, text=True, timeout=60)
+    assert said.returncode == 0, said.stderr
+    drawn, over = json.loads(said.stdout)
+    assert ["text", "a </script> title"] in drawn and ["text", "20 (10 to 30)"] in drawn and ["text", "7"] in drawn
+    words = {call[1] for call in drawn if call[0] == "fillText"}
+    assert {"1,000", "1,000,000", "nothing here", "1970-01-01 02:00:00"} <= words
+    assert ["text", "mark 60,001.0"] in over and ["text", "1970-01-01 02:59:06"] in over
 
 
 # --- the commands -----------------------------------------------------------------------------------------------------

@@ -97,6 +97,35 @@ def test_blocks_of_any_size_come_to_the_same(tmp_path: Path, monkeypatch: pytest
         assert b"".join(batch.commands.tobytes() for batch in reader.batches()) == commands, size
 
 
+def test_messages_read_never_go_back_where_an_event_stands_across_the_end_of_a_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = "deribit,BTC,1700000000000000,"
+    rows = [f"{start}{1700000000000000 + level // 20},false,bid,{100 + level}.5,1" for level in range(60)]
+    path = tmp_path / BOOK_NAME
+    path.write_text(lines_of(*rows))
+    whole = list(reader_of(path).batches())
+    monkeypatch.setattr("engine.recordings.tardis.BLOCK_ROWS", 32)
+    monkeypatch.setattr("engine.recordings.price_levels.OUT_ROWS", 16)
+    batches = list(reader_of(path).batches())
+    assert b"".join(each.commands.tobytes() for each in batches) == b"".join(each.commands.tobytes() for each in whole)
+    read = [each.read for each in batches]
+    assert read == sorted(read) and read[-1] == 60 and len(read) > 3
+    assert all(each.messages[-1] <= each.read for each in batches if len(each.messages))
+    for until in (19, 20, 40):
+        reader = reader_of(path)
+        result = replay(reader, prepare(reader), Options(until_message=until))
+        assert result.commands == until // 20 * 20
+
+
+def test_an_event_of_too_many_levels_is_refused_with_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / BOOK_NAME
+    path.write_text(lines_of(*(ROW.replace("50.5", str(level)) for level in range(1, 40))))
+    monkeypatch.setattr("engine.recordings.price_levels.BLOCK_ROWS", 16)
+    with pytest.raises(RecordingError, match=rf"^{BOOK_NAME}, message 1: begins an event of more than 16 levels$"):
+        list(reader_of(path).batches())
+
+
 def lines_of(*rows: str, header: bytes = BOOK_HEADER) -> str:
     return "\n".join((header.decode(), *rows)) + "\n"
 

@@ -79,8 +79,8 @@ BREAKS = (
         "answer before durable",
         _SEQUENCER,
         "Sequencer.release",
-        "durable_seq = self.engine.durable_seq",
-        "durable_seq = self.engine.last_seq",
+        "released_seq = self._released_to.seq",
+        "released_seq = self.engine.last_seq",
     ),
     Break(
         "durable before the sync",

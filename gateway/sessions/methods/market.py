@@ -164,6 +164,8 @@ def status(session: SessionState, params: method_table.Params, call: Call) -> by
         answer |= {"locked": "true", "reason": refusal.reason, **refusal.data}
     elif call.projection.is_halted():
         answer |= {"locked": "true", "reason": Reason.VENUE_HALTED.name}
+    if call.context.cluster is not None:
+        answer["cluster"] = call.context.cluster()
     return encode(answer)
 
 

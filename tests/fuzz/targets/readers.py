@@ -1,6 +1,9 @@
 """One target for each reader of recordings: its format is told, the bytes are not packed, and its rows are looked at.
 
-`recordings` gives the same readers packed files and formats to recognise; these are for a million inputs of each.
+`recordings` gives the same readers packed files and formats to recognise; these are for a million inputs of each. So an
+input is read from memory, in blocks that are small, without a thread. One of SAMPLED is a file that is opened as users
+open it, in blocks as large as theirs, and replayed in an engine of its own. A table is always a file.
+
 An input is `!` or nothing (bad lines are to be skipped), the file's name, a line feed, and what is in the file.
 """
 
@@ -8,37 +11,78 @@ import io
 import resource
 import signal
 import zlib
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from random import Random
-from typing import Any, ClassVar
+from typing import Any, BinaryIO, ClassVar
 
-import numpy as np
+from numba import njit
 
+from engine.code_values import COMMAND_MASS_CANCEL
 from engine.codes import NIL, CommandKind
-from engine.recordings import exchange_day, lives_reader, open_recording, price_levels
+from engine.recordings import (
+    binance,
+    bitstamp,
+    csv_jsonl,
+    databento,
+    databento_csv,
+    dbn_file,
+    exchange_day,
+    flash1,
+    json_lines,
+    kraken,
+    lives_reader,
+    lobster,
+    open_recording,
+    open_stream,
+    order_table,
+    pitch,
+    price_levels,
+    tardis,
+)
 from engine.recordings.batches import Reader, accounts_of, contracts_of
+from engine.recordings.id_table import new_table
+from engine.recordings.live_orders import new_follower
 from engine.recordings.replay import Options, prepare, replay
-from engine.recordings.source import RecordingError
+from engine.recordings.source import RecordingError, Source
 from tests.fuzz.mutate import below, mutated, mutated_fixed
+from tests.fuzz.structure import DbnRecords, Flash1Records, ItchMessages, Layout, Lines, PitchLines, restructured
 from tests.fuzz.target import Target, Wrong
 from tests.fuzz.targets.recordings import BASES, LOBSTER, SKIPS
 
 MOST_GROWTH_KIB = 64 << 10
 """How much more memory than ever before one input may take; the first ones warm up."""
+LOOKED_AT = 25
+"""The system is asked for the memory after so many inputs: it takes longer to answer than some inputs take."""
 MOST_CPU_S = 40
-REPLAYED = 200
-"""One of so many inputs is replayed in an engine of its own."""
+SAMPLED = 400
+"""One of so many inputs is a file, and is replayed."""
 _WARM_UP = 300
-_KINDS = (CommandKind.NEW, CommandKind.AMEND, CommandKind.CANCEL, CommandKind.MASS_CANCEL, CommandKind.LABEL)
-_ROWS = 64
-_SMALL: tuple[tuple[Any, str], ...] = (
-    (exchange_day, "BLOCK_ROWS"), (lives_reader, "OUT_ROWS"), (price_levels, "OUT_ROWS"),
-)  # fmt: skip
-"""Blocks that are small: quicker to make, and their ends are met."""
+_KINDS = tuple(
+    int(kind)
+    for kind in (CommandKind.NEW, CommandKind.AMEND, CommandKind.CANCEL, CommandKind.MASS_CANCEL, CommandKind.LABEL)
+)
+_ROWS, _OUT_ROWS = 64, 16
+_BLOCKS = {
+    "BLOCK_ROWS": (databento, databento_csv, dbn_file, exchange_day, json_lines, lives_reader, price_levels, tardis),
+    "BATCH_ROWS": (csv_jsonl, flash1, order_table),
+    "BLOCK_LEVELS": (binance, kraken, lobster),
+    "BLOCK_BYTES": (bitstamp,),
+}
+SMALL: tuple[tuple[Any, str, Any], ...] = (
+    *((module, name, _ROWS) for name, modules in _BLOCKS.items() for module in modules),
+    *((module, "OUT_ROWS", _OUT_ROWS) for module in (lives_reader, price_levels)),
+    (lives_reader, "new_follower", lambda from_ns: new_follower(from_ns, 16, 64)),
+    (pitch, "new_table", partial(new_table, 16)),
+    (lobster, "ahead", iter),
+)
+"""Blocks and tables that are small: quicker to make, and their ends are met. A thread would cost more than the rest."""
 _FROM_BASE = 0.25
+_STRUCTURED = 0.7
 _EVEN = 0.5
+_NO_LETTERS = bytes(octet for octet in range(128) if not chr(octet).isalpha() and octet != ord(" "))
 
 Files = dict[str, bytes]
 
@@ -70,24 +114,27 @@ def _databento_csv() -> Files:
 
 
 def _tables() -> Files:
+    """Files of a few rows in several types of columns and ways of writing, so that changed bytes are changed cells."""
+    import pyarrow
     from pyarrow import ipc, parquet
 
     from tests.recordings.test_order_formats import table_of
 
-    table, files = table_of(_orders()), {}
-    for name, write in (("orders.parquet", parquet.write_table), ("orders.arrow", _write_arrow(ipc))):
+    whole, files = table_of(_orders()), {}
+    few = whole.slice(0, 6).select([name for name in whole.column_names if whole[name].slice(0, 6).null_count < 6])
+    time_at, action_at = few.column_names.index("time_ns"), few.column_names.index("action")
+    timed = few.set_column(time_at, "time", few["time_ns"].cast(pyarrow.timestamp("ns")))
+    words = few.set_column(action_at, "action", few["action"].dictionary_encode())
+    named = few.replace_schema_metadata({"contract": "ABC", "tick": "0.5", "lot": "0.001"})
+    for name, table in (("orders", whole), ("few", few), ("timed", timed), ("words", words), ("named", named)):
         out = io.BytesIO()
-        write(table, out)
-        files[name] = out.getvalue()
-    return files
-
-
-def _write_arrow(ipc: Any) -> Callable[[Any, io.BytesIO], None]:
-    def write(table: Any, out: io.BytesIO) -> None:
-        with ipc.new_file(out, table.schema) as file:
+        parquet.write_table(table, out, compression="NONE", use_dictionary=name in ("orders", "words"))
+        files[f"{name}.parquet"] = out.getvalue()
+        out = io.BytesIO()
+        with (ipc.new_stream if name == "named" else ipc.new_file)(out, table.schema) as file:
             file.write_table(table)
-
-    return write
+        files[f"{name}.arrow"] = out.getvalue()
+    return files
 
 
 def _texts() -> Files:
@@ -104,29 +151,41 @@ def _json_texts() -> Files:
     return {"orders.jsonl": BASES["orders.jsonl"], "all.jsonl": "\n".join(map(json.dumps, _orders())).encode()}
 
 
+@dataclass(frozen=True)
+class MemorySource(Source):
+    """A stream whose bytes are at hand."""
+
+    content: bytes = b""
+
+    def _open(self) -> BinaryIO:
+        return io.BytesIO(self.content)
+
+
 class OneReader(Target):
     """The files of one format."""
 
     round_inputs = 20_000
     format: ClassVar[str]
     files: ClassVar[Callable[[], Files]]
-    binary: ClassVar[bool] = False
-    """Whether half of the changes are to keep the places of all that follows."""
+    layouts: ClassVar[dict[str, Layout]]
+    """How files are built, by how their names end."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self._files = type(self).files()
+        self._bases = [name.encode() + b"\n" + data for name, data in self._files.items()]
+        self._paths: dict[str, Path] = {}
         self._done, self._most_kib = 0, 0
-        self._sizes = {(module, name): getattr(module, name) for module, name in _SMALL}
-        for module, name in _SMALL:
-            setattr(module, name, _ROWS)
+        self.as_users = tuple((module, name, getattr(module, name)) for module, name, _ in SMALL)
+        signal.signal(signal.SIGPROF, _told)
+        set_values(SMALL)
 
     def close(self) -> None:
-        for (module, name), size in self._sizes.items():
-            setattr(module, name, size)
+        set_values(self.as_users)
+        signal.signal(signal.SIGPROF, signal.SIG_DFL)
 
     def bases(self) -> list[bytes]:
-        return [name.encode() + b"\n" + data for name, data in self._files.items()]
+        return list(self._bases)
 
     @classmethod
     def loaded(cls, path: Path) -> bytes:
@@ -134,100 +193,157 @@ class OneReader(Target):
 
     def make(self, chance: Random, pool: list[bytes]) -> bytes:
         if chance.random() < _FROM_BASE:
-            pool = self.bases()
+            pool = self._bases
         head, _, data = pool[below(chance, len(pool))].partition(b"\n")
-        if self.binary and data and chance.random() < _EVEN:
+        name = head.removeprefix(SKIPS.encode())
+        layout = self.layout(name)
+        if layout is not None and chance.random() < _STRUCTURED:
+            data = restructured(data, layout, chance)
+        elif layout is None and len(data) >= 8 and chance.random() < _STRUCTURED:
             changed = bytearray(data)
-            if len(changed) >= 8:
-                mutated_fixed(changed, chance)
+            mutated_fixed(changed, chance)
             data = bytes(changed)
         else:
             data = mutated(data, chance)
-        skips = SKIPS if chance.random() < _EVEN else ""
-        return skips.encode() + head.removeprefix(SKIPS.encode()) + b"\n" + data
+        return (SKIPS.encode() if chance.random() < _EVEN else b"") + name + b"\n" + data
 
     def check(self, data: bytes) -> str:
         head, _, content = data.partition(b"\n")
-        name = head.decode().removeprefix(SKIPS)
-        for other, whole in self._files.items() if self.format == "lobster" else ():
-            (self.folder / other).write_bytes(whole)
-        (self.folder / name).write_bytes(content)
-        path = self.folder / name.replace("orderbook", "message")
-        with _bounded_time():
-            shape = self._read(path, head[:1] == SKIPS.encode())
-        if zlib.crc32(data) % REPLAYED == 0:
-            self._replay(path, head[:1] == SKIPS.encode())
+        skip_bad, name = head[:1] == SKIPS.encode(), head.decode().removeprefix(SKIPS)
+        signal.setitimer(signal.ITIMER_PROF, MOST_CPU_S)
+        try:
+            if zlib.crc32(data) % SAMPLED == 0:
+                shape = self._as_a_file(name, content, skip_bad)
+            else:
+                path = self._path(name.replace("orderbook", "message"))
+                shape = _read(path, lambda: self.opened(name, content, skip_bad))
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
         self._look_at_memory()
         return shape
 
-    def _read(self, path: Path, skip_bad: bool) -> str:
-        rows, read = 0, 0
-        try:
-            reader = open_recording(path, self.format, skip_bad=skip_bad)
-            for batch in reader.batches():
-                wrong = _wrong_rows(reader, batch.commands)
-                if wrong:
-                    raise Wrong(wrong)
-                if batch.read < read or (len(batch.messages) and batch.messages[-1] > batch.read):
-                    raise Wrong(f"{batch.read} messages read after {read} and of {batch.messages[-1:]}")
-                read, rows = batch.read, rows + len(batch.commands)
-        except RecordingError as error:
-            return _refusal(path, str(error))
-        return f"{rows} rows {reader.bad} bad {' '.join(getattr(reader, 'ignored', {}))}"
+    def layout(self, name: bytes) -> Layout | None:
+        """How a file of that name is built."""
+        return next((each for end, each in self.layouts.items() if name.endswith(end.encode())), None)
 
-    def _replay(self, path: Path, skip_bad: bool) -> None:
-        """In an engine, with all checks on."""
+    def opened(self, name: str, content: bytes, skip_bad: bool) -> Reader:
+        """The reader of bytes, from memory; a table is read from a file."""
+        if self.format == "table":
+            return open_stream(Source(self.write(name, content)), "table", None, skip_bad)
+        main, book = MemorySource(self._path(name), "", content), None
+        if self.format == "lobster":
+            files = self._files | {name: content}
+            main, book = (
+                MemorySource(self._path(each), "", files[each])
+                for each in (LOBSTER.format(part) for part in ("message", "orderbook"))
+            )
+        return open_stream(main, self.format, book, skip_bad)
+
+    def write(self, name: str, content: bytes) -> Path:
+        """The file to open for some bytes, with its other half beside it."""
+        for other, whole in self._files.items() if self.format == "lobster" else ():
+            self._path(other).write_bytes(whole)
+        self._path(name).write_bytes(content)
+        return self._path(name.replace("orderbook", "message"))
+
+    def _path(self, name: str) -> Path:
+        if name not in self._paths:
+            self._paths[name] = self.folder / name
+        return self._paths[name]
+
+    def _as_a_file(self, name: str, content: bytes, skip_bad: bool) -> str:
+        """Open and read it as users do, and replay it in an engine, with all checks on."""
+        path = self.write(name, content)
+
+        def opened() -> Reader:
+            return open_recording(path, self.format, skip_bad=skip_bad)
+
+        set_values(self.as_users)
         try:
-            reader = open_recording(path, self.format, skip_bad=skip_bad)
-            runner = prepare(reader)
-            replay(reader, runner, Options())
-        except RecordingError as error:
-            _refusal(path, str(error))
+            shape = _read(path, opened)
+            _replay(path, opened)
+        finally:
+            set_values(SMALL)
+        return shape
 
     def _look_at_memory(self) -> None:
+        self._done += 1
+        if self._done % LOOKED_AT:
+            return
         now_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        grown_kib, self._done = now_kib - self._most_kib, self._done + 1
-        self._most_kib = now_kib
+        grown_kib, self._most_kib = now_kib - self._most_kib, now_kib
         if self._done > _WARM_UP and grown_kib > MOST_GROWTH_KIB:
-            raise Wrong(f"took {grown_kib} KiB more memory than all before")
+            raise Wrong(f"one of the last {LOOKED_AT} inputs took {grown_kib} KiB more memory than all before")
 
 
-class _bounded_time:  # noqa: N801 - reads as what it does
-    """Wrong when what is within does not end; compiled code is not stopped by it."""
+def set_values(values: tuple[tuple[Any, str, Any], ...]) -> None:
+    """Set attributes of modules."""
+    for module, name, value in values:
+        setattr(module, name, value)
 
-    def __enter__(self) -> None:
-        signal.signal(signal.SIGPROF, self._told)
-        signal.setitimer(signal.ITIMER_PROF, MOST_CPU_S)
 
-    def __exit__(self, *_: object) -> None:
-        signal.setitimer(signal.ITIMER_PROF, 0)
+def _told(*_: object) -> None:
+    """The time is up; compiled code is not stopped by it."""
+    raise Wrong(f"took longer than {MOST_CPU_S} s of processor time")
 
-    @staticmethod
-    def _told(*_: object) -> None:
-        raise Wrong(f"took longer than {MOST_CPU_S} s of processor time")
+
+def _read(path: Path, opened: Callable[[], Reader]) -> str:
+    """Read a recording to its end: the shape of what came of it."""
+    rows, read, parted = 0, 0, 0
+    try:
+        reader = opened()
+        for batch in reader.batches():
+            commands = batch.commands
+            if len(commands):
+                wrong = _wrong_rows(reader, commands)
+                if wrong:
+                    raise Wrong(wrong)
+            first, last = (int(batch.messages[0]), int(batch.messages[-1])) if len(batch.messages) else (0, 0)
+            if batch.read < read or last > batch.read + 1 or (parted and first > parted):
+                raise Wrong(f"messages {first} to {last}, {batch.read} read after {read}; {parted} was parted")
+            parted = last if last > batch.read else 0
+            read, rows = batch.read, rows + len(commands)
+    except RecordingError as error:
+        return _refusal(path, str(error))
+    return f"{rows.bit_length()} rows {reader.bad.bit_length()} bad {' '.join(getattr(reader, 'ignored', {}))}"
+
+
+def _replay(path: Path, opened: Callable[[], Reader]) -> None:
+    try:
+        reader = opened()
+        replay(reader, prepare(reader), Options())
+    except RecordingError as error:
+        _refusal(path, str(error))
+
+
+_WRONGS = ("", "kind", "contract_slot", "account_slot", "time_ns")
+
+
+@njit(cache=True)
+def _first_wrong(rows, contracts, accounts):
+    """The first row that the engine could not be given, and why as a place of _WRONGS; 0 for none."""
+    for place in range(len(rows)):
+        row = rows[place]
+        is_known = False
+        for kind in _KINDS:
+            is_known |= row.kind == kind
+        if not is_known:
+            return place, 1
+        least = NIL if row.kind == COMMAND_MASS_CANCEL else 0
+        if not least <= row.contract_slot < contracts:
+            return place, 2
+        if not least <= row.account_slot < accounts:
+            return place, 3
+        if row.time_ns < 0:
+            return place, 4
+    return 0, 0
 
 
 def _wrong_rows(reader: Reader, rows: Any) -> str:
     """What the engine could not be given, if anything; prices and quantities it looks at itself."""
-    if not len(rows):
-        return ""
-    contracts, accounts = max(1, len(contracts_of(reader))), max(1, accounts_of(reader))
-    are_of_all = rows["kind"] == CommandKind.MASS_CANCEL
-    bounds: Iterator[tuple[str, Any]] = iter(
-        (
-            ("kind", ~np.isin(rows["kind"], _KINDS)),
-            ("contract_slot", (rows["contract_slot"] >= contracts) | (rows["contract_slot"] < NIL)),
-            ("contract_slot", (rows["contract_slot"] == NIL) & ~are_of_all),
-            ("account_slot", (rows["account_slot"] >= accounts) | (rows["account_slot"] < NIL)),
-            ("account_slot", (rows["account_slot"] == NIL) & ~are_of_all),
-            ("time_ns", rows["time_ns"] < 0),
-        )
-    )
-    for name, wrong in bounds:
-        if wrong.any():
-            row = rows[int(np.argmax(wrong))]
-            return f"{name} {row[name]} of a {CommandKind(int(row['kind'])).name} row"
-    return ""
+    place, why = _first_wrong(rows, max(1, len(contracts_of(reader))), max(1, accounts_of(reader)))
+    name = _WRONGS[why]
+    return f"{name} {rows[place][name]} of a row of kind {rows[place]['kind']}" if name else ""
 
 
 def _refusal(path: Path, text: str) -> str:
@@ -235,29 +351,31 @@ def _refusal(path: Path, text: str) -> str:
     names = (path.name, path.name.replace("message", "orderbook"))
     if not any(name in text for name in names) or "\n" in text or len(text) > 1_000 or not text.isprintable():
         raise Wrong(f"refused as {text!r:.300}")
-    return "".join(letter for letter in text.rpartition("/")[2] if letter.isalpha() or letter == " ")[:60]
+    said = text.rpartition("/")[2].encode("ascii", "ignore").translate(None, _NO_LETTERS)
+    return said[:60].decode()
 
 
-def _target(key: str, told: str, files: Callable[[], Files], is_binary: bool = False) -> type[OneReader]:
+def _target(key: str, told: str, files: Callable[[], Files], layouts: dict[str, Layout]) -> type[OneReader]:
     """A class for one reader."""
-    members = {"name": key, "format": told, "files": staticmethod(files), "binary": is_binary}
+    members = {"name": key, "format": told, "files": staticmethod(files), "layouts": layouts}
     return type(f"{key.title()}Reader", (OneReader,), members | {"__doc__": f"Recordings in {told}."})
 
 
+_TEXT, _TABLE = Lines(), Lines(heads=1)
 READERS: tuple[type[OneReader], ...] = (
-    _target("itch", "itch", _kept("20200130.itch"), True),
-    _target("pitch", "pitch", _kept("20120106.pitch")),
-    _target("coinbase", "coinbase", _kept("coinbase.jsonl")),
-    _target("bitstamp_live", "bitstamp_live", _kept("bitstamp.jsonl")),
-    _target("bitstamp", "bitstamp", _kept("bitstamp.log", "bitstamp.csv")),
-    _target("dbn", "databento", _dbn, True),
-    _target("databento_csv", "databento", _databento_csv),
-    _target("tardis", "tardis", _kept("tardis.csv")),
-    _target("binance", "binance", _kept("binance.jsonl")),
-    _target("kraken", "kraken", _kept("kraken.log")),
-    _target("csv", "csv", _texts),
-    _target("jsonl", "jsonl", _json_texts),
-    _target("lobster", "lobster", _kept(*(LOBSTER.format(part) for part in ("message", "orderbook")))),
-    _target("flash1", "flash1", _kept("flash1.csv", "flash1.bin"), True),
-    _target("tables", "table", _tables, True),
+    _target("itch", "itch", _kept("20200130.itch"), {"": ItchMessages()}),
+    _target("pitch", "pitch", _kept("20120106.pitch"), {"": PitchLines()}),
+    _target("coinbase", "coinbase", _kept("coinbase.jsonl"), {"": _TEXT}),
+    _target("bitstamp_live", "bitstamp_live", _kept("bitstamp.jsonl"), {"": _TEXT}),
+    _target("bitstamp", "bitstamp", _kept("bitstamp.log", "bitstamp.csv"), {".csv": _TABLE, "": _TEXT}),
+    _target("dbn", "databento", _dbn, {"": DbnRecords()}),
+    _target("databento_csv", "databento", _databento_csv, {"": _TABLE}),
+    _target("tardis", "tardis", _kept("tardis.csv"), {"": _TABLE}),
+    _target("binance", "binance", _kept("binance.jsonl"), {"": _TEXT}),
+    _target("kraken", "kraken", _kept("kraken.log"), {"": _TEXT}),
+    _target("csv", "csv", _texts, {"": _TABLE}),
+    _target("jsonl", "jsonl", _json_texts, {"": _TEXT}),
+    _target("lobster", "lobster", _kept(*(LOBSTER.format(part) for part in ("message", "orderbook"))), {"": _TEXT}),
+    _target("flash1", "flash1", _kept("flash1.csv", "flash1.bin"), {".csv": _TABLE, "": Flash1Records()}),
+    _target("tables", "table", _tables, {}),
 )

@@ -9,12 +9,14 @@ import pytest
 from engine import host
 from engine.codes import ContractParameter as P
 from engine.codes import EventKind, Mode
+from engine.recordings.batches import ContractSpec
 from gateway import cli
 from gateway.commands import funding
 from gateway.config import Config
 from gateway.registry.registry import Registry
 from tests import build, risk_flow
 from tests.build import BUY, SELL
+from tests.recordings.test_pictures import data_of
 from tests.stage import WORKED, Stage
 
 
@@ -47,6 +49,40 @@ def test_funding_audit_shows_a_difference(
     monkeypatch.setattr(funding, "rate_ppb", lambda contract, average: 7)
     assert cli.main(["funding", "audit", str(journal)]) == funding.DIFFERENT
     assert "rate_ppb is" in capsys.readouterr().out
+
+
+def test_funding_audit_draws_prices_rates_and_payments(
+    journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = tmp_path / "funding.html"
+    assert cli.main(["funding", "audit", str(journal), "--plot", str(picture), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    panels = {panel["label"]: panel for panel in data_of(picture.read_text())["panels"]}
+    paid = [panel["curves"][0]["ys"] for label, panel in panels.items() if "paid at a settlement" in label]
+    assert sum(len(ys) for ys in paid) == found["rates"]
+    assert sum(map(sum, paid)) * 1e6 == pytest.approx(found["paid_micros"])
+    assert "C0: mark, ticks" in panels, "no registry names the contract"
+    assert {curve["name"] for curve in panels["C0: funding, % of the value"]["curves"]} == {"rate", "average premium"}
+    monkeypatch.setattr(funding, "named_contracts", lambda folder: [ContractSpec("BTC_USDC-PERPETUAL", "0.5", "0.001")])
+    monkeypatch.setattr(funding, "rate_ppb", lambda contract, average: 7)
+    words = ["--plot", str(picture), "--instrument", "BTC_USDC-PERPETUAL"]
+    assert cli.main(["funding", "audit", str(journal), *words]) == funding.DIFFERENT
+    named = {panel["label"]: panel for panel in data_of(picture.read_text())["panels"]}
+    assert list(named) == ["BTC_USDC-PERPETUAL: mark", "BTC_USDC-PERPETUAL: funding, % of the value",
+                           "BTC_USDC-PERPETUAL: paid at a settlement, USDC"]  # fmt: skip
+    marks, (mark, rate, _) = panels["C0: mark, ticks"]["curves"][0]["ys"], named.values()
+    assert mark["curves"][0]["ys"] == pytest.approx([value / 2 for value in marks])
+    assert rate["curves"][2]["ys"] == pytest.approx([7e-7] * len(marks))
+
+
+def test_funding_audit_says_what_it_cannot_draw(journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words, said in (
+        (["--plot", "a.pdf"], "a.pdf: a picture is a .png or an .html; name one"),
+        (["--instrument", "C0"], "--instrument: it says what --plot draws; give --plot"),
+        (["--plot", "a.html", "--instrument", "X"], "--instrument X: no contract with a settlement in this journal"),
+    ):
+        assert cli.main(["funding", "audit", str(journal), *words]) == 2
+        assert said in capsys.readouterr().err
 
 
 def test_explain_adds_up(journal: Path, capsys: pytest.CaptureFixture[str]) -> None:

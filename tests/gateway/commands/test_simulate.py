@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from bench.simulation import Simulation
+from engine.recordings import draw
 from gateway import cli
+from gateway.commands.simulate import chart_of
+from tests.recordings.test_pictures import data_of
 
 
 def simulated(scenario: str, seconds: int = 120, seed: int = 3) -> Simulation:
@@ -31,14 +34,27 @@ def test_a_gap_liquidates_and_calm_does_not_drain_the_fund() -> None:
     assert gap.profit["gambler"] < calm.profit["gambler"]
 
 
-def test_the_command_prints_json_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("matplotlib", reason="the optional extra `plots` is not installed")
-    picture = tmp_path / "market.png"
+def test_the_command_prints_json_and_draws_prices_and_amounts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = tmp_path / "market.html"
     assert cli.main(["simulate", "--seconds", "30", "--scenario", "flash", "--plot", str(picture), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["seconds"] == 30
-    assert picture.read_bytes().startswith(b"\x89PNG")
+    panels = {panel["label"]: panel for panel in data_of(picture.read_text())["panels"]}
+    price = panels["price, USDC"]["curves"]
+    assert [curve["name"] for curve in price] == ["last", "mark", "index"]
+    assert all(len(curve["ys"]) == 30 and 30_000 < min(curve["ys"]) < 70_000 for curve in price)
+    assert {"funding rate, %", "open interest, coins", "insurance fund, USDC"} < panels.keys()
+
+
+def test_a_png_is_drawn_of_the_same(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the optional extra `plots` is not installed")
+    draw(chart_of(simulated("flash", 30).series, "flash"), tmp_path / "market.png")
+    assert (tmp_path / "market.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_wrong_arguments_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["simulate", "--seed", "-1"]) == 2
     assert "--seed -1" in capsys.readouterr().err
+    assert cli.main(["simulate", "--plot", "a.pdf"]) == 2
+    assert "a.pdf: a picture is a .png or an .html" in capsys.readouterr().err

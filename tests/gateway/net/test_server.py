@@ -157,7 +157,7 @@ def test_bad_messages_get_an_answer_and_the_session_goes_on(tmp_path, message, c
 
 async def closed_with(socket):
     """The code that the server closes with."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):
         while True:
             message = await socket.receive()
             if message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSING):
@@ -247,7 +247,7 @@ def test_work_inside_the_engine_that_fails_ends_the_server_too(tmp_path, monkeyp
             monkeypatch.setattr(type(server.venue.sequencer), "has_work", True)
             server.turns.loop.call_soon(server._keep_time_again)
             server.venue.sequencer.keep_time = broken
-            await asyncio.wait([server.failed], timeout=10)
+            await asyncio.wait([server.failed], timeout=120)
             assert str(server.failed.exception()) == "broken"
 
     play(story())

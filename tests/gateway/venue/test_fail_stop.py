@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -56,9 +57,7 @@ class Stable:
 
     def start(self, config, faults, folder):
         """Begin to serve: its process number and its address."""
-        if self._running:  # left behind by a test that failed
-            os.kill(self._running, signal.SIGKILL)
-            self.end()
+        self._end_left()
         flags = {"data": config.data, "port": 0, "durability": "fsync", "scripted-index": INDEX}
         words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
         order = {"words": words, "faults": faults, "out": str(folder / "out"), "err": str(folder / "err")}
@@ -72,10 +71,16 @@ class Stable:
         self._running = 0
         return int(self._process.stdout.readline())
 
+    def _end_left(self):
+        """End the venue that a test which failed has left behind; it may have ended since."""
+        if self._running:
+            with suppress(ProcessLookupError):
+                os.kill(self._running, signal.SIGKILL)
+            self.end()
+
     def close(self):
         """End it, and what a test that failed left behind."""
-        if self._running:
-            os.kill(self._running, signal.SIGKILL)
+        self._end_left()
         self._process.stdin.close()
         self._process.wait()
 

@@ -1,0 +1,227 @@
+"""The messages of a venue's stream and of its heartbeat, packed and unpacked. Nothing here talks to a server.
+
+A stream `LOG_<venue>` has the one subject `log.<venue>`, so everything has one order and one last sequence. What kind a
+message is, who wrote it in which epoch, and the last record up to there stand in its headers: the stream's last message
+alone says who leads and how far the log goes. The names of headers are case-sensitive.
+"""
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, get_args
+
+import msgspec
+
+Kind = Literal["record", "epoch", "side", "digest"]
+"""What a message is: a record of the journal, who leads from here on, pages of a side file, a state's digest."""
+KIND, EPOCH, NODE = "Lionrock-Kind", "Lionrock-Epoch", "Lionrock-Node"
+SEGMENT, NUMBER = "Lionrock-Segment", "Lionrock-Record"
+FIRST, LAST, CHAIN = "Lionrock-First", "Lionrock-Last", "Lionrock-Chain"
+EXPECTED_LAST, EXPECTED_STREAM = "Nats-Expected-Last-Sequence", "Nats-Expected-Stream"
+"""The server's own headers: a publish is refused unless the stream ends with this sequence; and unless it is this one.
+Misspelt, or in another case, they are ignored and the message is taken."""
+SEGMENT_HEADER_BYTES = 256
+"""The first record of a segment follows the segment's header, which has so many bytes."""
+MAX_PAYLOAD_BYTES = 8 << 20
+"""What a server has to take: the largest record has 32,768 rows of 128 bytes, and a batch more."""
+SIDE_BYTES = 4 << 20
+"""A side file's changes are cut into messages with at most so many bytes of pages."""
+CHAIN_BYTES = 32
+Headers = Mapping[str, str]
+
+
+class MessageError(Exception):
+    """A message of the stream is not what it should be: one line that names what is wrong with it."""
+
+
+class Place(NamedTuple):
+    """Which record of the journal it is: the number of its segment, and its own there, from 0."""
+
+    segment: int
+    number: int
+
+
+class Author(NamedTuple):
+    """Who wrote a message: the epoch in which it led, and the node's name."""
+
+    epoch: int
+    node: str
+
+
+class RecordMessage(NamedTuple):
+    """A record of the journal.
+
+    `body` has its bytes as the segment has them, behind the segment's header where it is the segment's first. A record
+    without rows, as closing writes it, has a `last_seq` below its `first_seq` and leaves the chain as it was.
+    """
+
+    author: Author
+    place: Place
+    first_seq: int
+    last_seq: int
+    chain: bytes
+    """The log's hash after this record."""
+    body: bytes
+
+    @property
+    def segment_header(self) -> bytes:
+        """The header of a segment that begins here; empty when none does."""
+        return self.body[:SEGMENT_HEADER_BYTES] if self.place.number == 0 else b""
+
+    @property
+    def record(self) -> bytes:
+        """The record's own bytes."""
+        return self.body[SEGMENT_HEADER_BYTES:] if self.place.number == 0 else self.body
+
+
+Reason = Literal["start", "takeover", "handover"]
+
+
+class _Beside(msgspec.Struct, frozen=True, kw_only=True):
+    """What every message says that is not a record itself: who wrote it, and the last record before it."""
+
+    epoch: int
+    node: str
+    segment: int
+    number: int
+    """The last record before it; segment 0 when there is none."""
+    last_seq: int
+    chain: bytes
+
+    @property
+    def author(self) -> Author:
+        """Who wrote it."""
+        return Author(self.epoch, self.node)
+
+    @property
+    def place(self) -> Place:
+        """The last record before it."""
+        return Place(self.segment, self.number)
+
+
+class EpochMessage(_Beside, frozen=True, kw_only=True):
+    """From here on one node leads, from one place of the log on. Everything of an older epoch behind it is void."""
+
+    reason: Reason
+    addresses: list[str]
+    """Where clients find the node: websocket addresses."""
+    time_ns: int
+
+
+class SideMessage(_Beside, frozen=True, kw_only=True):
+    """Changed pages of a file beside the journal, one of `parts` messages that belong together, from 0."""
+
+    name: str
+    version: int
+    """Counts the file's changes: a higher one is newer. The first has every page."""
+    part: int
+    parts: int
+    page_bytes: int
+    file_bytes: int
+    digest: bytes
+    """BLAKE3 of the whole file once all the parts are in it."""
+    pages: dict[int, bytes]
+
+
+class DigestMessage(_Beside, frozen=True, kw_only=True):
+    """The digest of the leader's state after a sequence, for others to compare theirs with."""
+
+    seq: int
+    digest: str
+
+
+class Beat(msgspec.Struct, frozen=True, kw_only=True):
+    """The leader's heartbeat, on a subject of its own that no stream keeps."""
+
+    epoch: int
+    node: str
+    last_seq: int
+
+
+Message = RecordMessage | EpochMessage | SideMessage | DigestMessage
+_BODIES: dict[str, type[EpochMessage] | type[SideMessage] | type[DigestMessage]] = {
+    "epoch": EpochMessage, "side": SideMessage, "digest": DigestMessage,
+}  # fmt: skip
+_KINDS: dict[type[Message], Kind] = {
+    RecordMessage: "record", EpochMessage: "epoch", SideMessage: "side", DigestMessage: "digest",
+}  # fmt: skip
+
+
+def stream_name(venue: str) -> str:
+    """The stream of a venue's log."""
+    return f"LOG_{venue}"
+
+
+def log_subject(venue: str) -> str:
+    """The one subject of that stream."""
+    return f"log.{venue}"
+
+
+def beat_subject(venue: str) -> str:
+    """The subject of the leader's heartbeat."""
+    return f"beat.{venue}"
+
+
+def pack(message: Message) -> tuple[dict[str, str], bytes]:
+    """A message's headers and body."""
+    author, place = message.author, message.place
+    headers = {
+        KIND: _KINDS[type(message)], EPOCH: str(author.epoch), NODE: author.node, SEGMENT: str(place.segment),
+        NUMBER: str(place.number), LAST: str(message.last_seq), CHAIN: message.chain.hex(),
+    }  # fmt: skip
+    if isinstance(message, RecordMessage):
+        return headers | {FIRST: str(message.first_seq)}, message.body
+    return headers, msgspec.msgpack.encode(message)
+
+
+def unpack(headers: Headers, body: bytes) -> Message:
+    """The message of these headers and this body. MessageError for anything that `pack` does not write."""
+    kind = headers.get(KIND, "")
+    if kind not in get_args(Kind):
+        raise MessageError(f"{KIND} {kind[:40]!r}: no kind that this release knows; is its sender a newer release?")
+    author = author_of(headers)
+    if kind == "record":
+        return _record(headers, author, body)
+    try:
+        message = msgspec.msgpack.decode(body, type=_BODIES[kind])
+    except (msgspec.DecodeError, ValueError) as error:
+        raise MessageError(f"a message of kind {kind} that cannot be read: {error}") from None
+    if message.author != author:
+        raise MessageError(f"a message of kind {kind} from {message.author} whose headers say {author}")
+    return message
+
+
+def author_of(headers: Headers) -> Author:
+    """Who wrote a message. MessageError."""
+    return Author(_number(headers, EPOCH), headers.get(NODE, ""))
+
+
+def _record(headers: Headers, author: Author, body: bytes) -> RecordMessage:
+    try:
+        chain = bytes.fromhex(headers.get(CHAIN, ""))
+    except ValueError:
+        chain = b""
+    if len(chain) != CHAIN_BYTES:
+        raise MessageError(f"{CHAIN} {headers.get(CHAIN, '')[:80]!r}: {2 * CHAIN_BYTES} hexadecimal digits are needed")
+    place = Place(_number(headers, SEGMENT), _number(headers, NUMBER))
+    if place.number == 0 and len(body) < SEGMENT_HEADER_BYTES:
+        raise MessageError(f"the first record of segment {place.segment} comes without the segment's header")
+    return RecordMessage(author, place, _number(headers, FIRST), _number(headers, LAST), chain, body)
+
+
+def _number(headers: Headers, name: str) -> int:
+    text = headers.get(name, "")
+    if not (text.isascii() and text.isdigit() and len(text) <= 19):
+        raise MessageError(f"{name} {text[:40]!r}: a whole number is needed")
+    return int(text)
+
+
+def pack_beat(beat: Beat) -> bytes:
+    """A heartbeat's bytes."""
+    return msgspec.msgpack.encode(beat)
+
+
+def unpack_beat(data: bytes) -> Beat:
+    """The heartbeat of these bytes. MessageError."""
+    try:
+        return msgspec.msgpack.decode(data, type=Beat)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise MessageError(f"a heartbeat that cannot be read: {error}") from None

@@ -1,0 +1,64 @@
+"""The file of a JetStream server as a venue needs it, and one such server run on this machine."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from gateway.cluster.messages import MAX_PAYLOAD_BYTES
+
+Process = subprocess.Popen[bytes]
+
+
+class Node(NamedTuple):
+    """One server: its name, its folder, where clients and the other servers connect."""
+
+    name: str
+    folder: Path
+    port: int
+    route_port: int = 0
+    """0 for a server that is alone."""
+    routes: tuple[int, ...] = ()
+    """The route ports of all servers of the cluster on this machine."""
+
+
+def server_file(node: Node) -> str:
+    """The text of a server's file. Without `sync_interval: always` a server syncs its store every two minutes."""
+    lines = [
+        f"server_name: {node.name}",
+        f"listen: 127.0.0.1:{node.port}",
+        f"max_payload: {MAX_PAYLOAD_BYTES}",
+        "jetstream {",
+        f'  store_dir: "{node.folder / "store"}"',
+        "  sync_interval: always",
+        "}",
+    ]
+    if node.route_port:
+        routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in node.routes)
+        lines += [
+            "cluster {",
+            "  name: lionrock",
+            f"  listen: 127.0.0.1:{node.route_port}",
+            f"  routes: [{routes}]",
+            "}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def executable() -> str:
+    """The server's program beside this interpreter or on the path; empty where there is none."""
+    beside = Path(sys.executable).parent / "nats-server"
+    return str(beside) if beside.exists() else shutil.which("nats-server") or ""
+
+
+def begin(node: Node) -> Process:
+    """Write the server's file and run it; its log is in its folder. OSError where there is no program for it."""
+    program = executable()
+    if not program:
+        raise FileNotFoundError("nats-server: no such program; install lionrock[cluster]")
+    node.folder.mkdir(parents=True, exist_ok=True)
+    file = node.folder / "server.conf"
+    file.write_text(server_file(node))
+    command = [program, "-c", str(file), "-l", str(node.folder / "server.log"), "--ports_file_dir", str(node.folder)]
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -1,0 +1,141 @@
+"""What a venue and its publisher's process say to each other: frames over a pair of sockets.
+
+A frame is its kind, its size and its content. The venue sends its records as they are written, so a record's content is
+not copied here: `record_head` is what goes before its parts.
+"""
+
+import struct
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+from engine.host import RawRecord
+from gateway.cluster.messages import Place, Reason
+
+LEAD, RECORD, BEAT, SIDE, FINISH, DIGEST = 1, 2, 3, 4, 5, 6
+"""From the venue: lead from here on; a record; a heartbeat; a file beside the journal has changed; send all and end;
+the state's digest."""
+CONFIRMED, STATE, FINISHED = 16, 17, 18
+"""From the publisher: the stream has everything up to this record; how it stands; all is sent."""
+_HEAD = struct.Struct("<BI")
+_RECORD = struct.Struct("<IIqq32s")
+_CONFIRMED = struct.Struct("<IIq")
+_BEAT = struct.Struct("<q")
+Standing = Literal["idle", "leading", "silent", "fenced", "refused", "lost"]
+"""How a publisher stands: it waits to lead; it leads; the stream does not answer; another node leads; this node may not
+lead; the stream has lost what it had confirmed. After the last three it ends."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the publisher's process is told when it begins."""
+
+    servers: list[str]
+    venue: str
+    node: str
+    replicas: int
+    window: int
+
+
+class Lead(msgspec.Struct, frozen=True, kw_only=True):
+    """Lead from here on."""
+
+    journal: str
+    addresses: list[str] = []
+    reason: Reason = "start"
+    epoch: int = 0
+    sequence: int = 0
+    """The stream's sequence of the epoch's message, when that is written already; 0: compare and write it."""
+    end: tuple[int, int, int, bytes] = (0, 0, 0, b"")
+    """Then also the log's end: segment, record, last sequence, chain."""
+    before: tuple[int, int] | None = None
+    """The first record that is sent through the pipe, when the venue trades already."""
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """How the publisher stands."""
+
+    standing: Standing
+    line: str = ""
+    epoch: int = 0
+    server: str = ""
+
+
+class SideChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """A file beside the journal has changed: send what is new in it, behind the records sent so far."""
+
+    path: str
+
+
+class StateDigest(msgspec.Struct, frozen=True, kw_only=True):
+    """The digest of the venue's state behind a sequence."""
+
+    seq: int
+    digest: str
+
+
+def frame(kind: int, content: bytes = b"") -> bytes:
+    """A frame's bytes."""
+    return _HEAD.pack(kind, len(content)) + content
+
+
+def message_frame(kind: int, message: msgspec.Struct) -> bytes:
+    """A frame with a message of more than a number or two."""
+    return frame(kind, msgspec.msgpack.encode(message))
+
+
+def record_head(record: RawRecord) -> bytes:
+    """What goes before the parts of a record."""
+    size_bytes = _RECORD.size + sum(map(len, record.parts))
+    facts = _RECORD.pack(record.segment, record.number, record.first_seq, record.last_seq, record.chain)
+    return _HEAD.pack(RECORD, size_bytes) + facts
+
+
+def read_record(content: bytes) -> RawRecord:
+    """The record of a frame; its bytes are all in its last part."""
+    segment, number, first_seq, last_seq, chain = _RECORD.unpack_from(content)
+    return RawRecord(segment, number, first_seq, last_seq, chain, (b"", b"", content[_RECORD.size :]))
+
+
+def beat_frame(last_seq: int) -> bytes:
+    """A heartbeat."""
+    return frame(BEAT, _BEAT.pack(last_seq))
+
+
+def read_beat(content: bytes) -> int:
+    """The venue's last sequence, of a heartbeat."""
+    return int(_BEAT.unpack(content)[0])
+
+
+def confirmed_frame(place: Place, last_seq: int) -> bytes:
+    """The stream has everything up to this record, whose last sequence this is."""
+    return frame(CONFIRMED, _CONFIRMED.pack(*place, last_seq))
+
+
+def read_confirmed(content: bytes) -> tuple[Place, int]:
+    """The record up to which the stream has everything, and its last sequence."""
+    segment, number, last_seq = _CONFIRMED.unpack(content)
+    return Place(segment, number), last_seq
+
+
+class FrameReader:
+    """Cuts what comes out of a socket into frames."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+        """More bytes came: the kind and content of each frame that is whole now."""
+        self._data += data
+        place = 0
+        try:
+            while len(self._data) - place >= _HEAD.size:
+                kind, size_bytes = _HEAD.unpack_from(self._data, place)
+                end = place + _HEAD.size + size_bytes
+                if end > len(self._data):
+                    return
+                content = bytes(self._data[place + _HEAD.size : end])
+                place = end
+                yield kind, content
+        finally:
+            del self._data[:place]

@@ -1,0 +1,79 @@
+"""Up to which sequence clients and other processes may hear of what the venue has done: the one place that says so.
+
+A machine alone releases what is on its disk. In a cluster it may also wait until a majority of others has it.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from engine import host
+from gateway.venue.health import Health
+
+
+class NotLeadingError(host.JournalError):
+    """This node does not lead the venue's log, or may not: one line with the remedy. The venue stops for good."""
+
+
+class Copies(Protocol):
+    """Who has copies of the log elsewhere."""
+
+    replicated_seq: int
+    """The copies have everything up to here."""
+    tip: tuple[int, bytes]
+    """That sequence, and the log's hash there."""
+    on_replicated: Callable[[], None]
+    """Called when they have more."""
+
+    epoch: int
+    """In which epoch this node leads."""
+    restarts: int
+    """How often what sends to them had to be begun again."""
+
+    @property
+    def is_leading(self) -> bool:
+        """Whether they take what this node writes."""
+        ...
+
+    @property
+    def waiting_ns(self) -> int:
+        """How long the oldest record has waited for them."""
+        ...
+
+    @property
+    def unconfirmed_bytes(self) -> int:
+        """How many bytes of records they are not known to have."""
+        ...
+
+    def on_record(self, record: host.RawRecord) -> None:
+        """A record is about to be written."""
+        ...
+
+    def look(self, health: Health) -> None:
+        """Have the venue take nothing while the copies do not keep up, and take it again."""
+        ...
+
+
+class Released:
+    """Answers go out up to `seq`."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+        self.copies: Copies | None = None
+        """Who has copies of the log; None on a machine alone."""
+        self.waits = False
+        """Whether nothing is released that the copies do not have."""
+
+    @property
+    def seq(self) -> int:
+        """The last sequence that may be heard of."""
+        durable_seq = int(self._engine.durable_seq)
+        return min(durable_seq, self.copies.replicated_seq) if self.waits and self.copies else durable_seq
+
+    @property
+    def tip(self) -> tuple[int, bytes] | None:
+        """A sequence that may be heard of at the end of a record, and the log's hash there; None without a journal."""
+        journal = self._engine.journal
+        if journal is None:
+            return None
+        durable: tuple[int, bytes] = journal.durable_tip[:2]
+        return min(durable, self.copies.tip) if self.waits and self.copies else durable

@@ -1,0 +1,1 @@
+"""The replicated log: its messages, the publisher against real servers, and a primary that is fenced."""

@@ -1,0 +1,181 @@
+"""A venue that leads: what it answers is in the stream, it waits while that is silent, and it stops when fenced."""
+
+import asyncio
+import os
+import signal
+from contextlib import asynccontextmanager
+
+import pytest
+
+from engine import host
+from gateway.client import Client
+from gateway.cluster import beginning
+from gateway.cluster.messages import Author, EpochMessage, RecordMessage
+from gateway.cluster.replication import NAME
+from gateway.config import Cluster
+from gateway.net.server import Server
+from gateway.venue.released import NotLeadingError
+from tests.cluster.servers import need_servers, one_server
+from tests.gateway.live import BTC, config_of, play, running, set_up, until
+
+need_servers()
+Stream = pytest.importorskip("gateway.cluster.stream", reason="nats-py is not installed").Stream
+
+
+def cluster_of(server, **settings):
+    """The settings of a node beside one server."""
+    return Cluster(servers=server.address, venue="t", node="a", replicas=1, **settings)
+
+
+def folder_of(tmp_path):
+    """The data folder of node a."""
+    (tmp_path / "a").mkdir()
+    return tmp_path / "a"
+
+
+@asynccontextmanager
+async def connected(server):
+    """A connection to the stream beside the venue's own."""
+    stream = Stream([server.address], "t")
+    await stream.connect()
+    try:
+        yield stream
+    finally:
+        stream.drop()
+
+
+async def messages_of(stream):
+    """All messages of the stream."""
+    last = await stream.last()
+    return [await stream.get(sequence) for sequence in range(1, last.sequence + 1)]
+
+
+@asynccontextmanager
+async def client_of(server, trader):
+    """A client of a venue, logged in."""
+    client = Client(f"ws://127.0.0.1:{server.port}", trader.key.id, trader.key.secret)
+    await client.connect()
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+def test_what_is_answered_is_in_the_stream_byte_for_byte_and_a_restart_goes_on_behind_it(tmp_path):
+    async def story():
+        with one_server(tmp_path / "n1") as server:
+            config = config_of(folder_of(tmp_path), cluster=cluster_of(server))
+            (alice,) = set_up(config, ["alice"])
+            async with connected(server) as stream:
+                async with running(config) as venue, client_of(venue, alice) as client:
+                    placed = await client.buy(BTC, "0.1", price="19000")
+                    last = (await stream.last()).message
+                    assert last.last_seq >= venue.venue.released.seq > 0
+                    status = await client.call("public/status")
+                    assert placed and status["cluster"]["role"] == "leader" and status["cluster"]["epoch"] == 1
+                    assert status["cluster"]["acknowledge"] == "replicated"
+                await compare(stream, config)
+                async with running(config) as venue, client_of(venue, alice) as client:
+                    await client.buy(BTC, "0.1", price="18000")
+                found = await compare(stream, config)
+            assert [m.epoch for m in found if isinstance(m, EpochMessage)] == [1, 2]
+
+    play(story())
+
+
+async def compare(stream, config):
+    """The stream has the bytes of the journal; its messages."""
+    found = await messages_of(stream)
+    records = [message for message in found if isinstance(message, RecordMessage)]
+    kept = list(host.raw_records(config.journal, 1))
+    assert [b"".join(record.parts) for record in kept] == [message.body for message in records]
+    assert [record.chain for record in kept] == [message.chain for message in records]
+    return found
+
+
+def test_a_silent_stream_stops_answers_and_admission_and_both_go_on_by_themselves(tmp_path):
+    async def story():
+        with one_server(tmp_path / "n1") as server:
+            config = config_of(folder_of(tmp_path), cluster=cluster_of(server, stall_ms=100))
+            (alice,) = set_up(config, ["alice"])
+            async with running(config) as venue, client_of(venue, alice) as client:
+                server.stop()
+                waits = asyncio.create_task(client.buy(BTC, "0.1", price="19000"))
+                await until(lambda: [trouble.name for trouble in venue.venue.health.troubles] == [NAME])
+                assert not waits.done() and venue.venue.engine.durable_seq > venue.venue.released.seq
+                assert "orders" in venue.venue.context.not_taken and "cancels" in venue.venue.context.not_taken
+                server.go_on()
+                assert await waits
+                await until(lambda: not venue.venue.health.troubles)
+                assert await client.buy(BTC, "0.1", price="18000")
+
+    play(story())
+
+
+def test_a_server_that_is_killed_and_begun_again_costs_no_record(tmp_path):
+    async def story():
+        with one_server(tmp_path / "n1") as server:
+            config = config_of(folder_of(tmp_path), cluster=cluster_of(server))
+            (alice,) = set_up(config, ["alice"])
+            async with running(config) as venue, client_of(venue, alice) as client:
+                server.kill()
+                waits = asyncio.create_task(client.buy(BTC, "0.1", price="19000"))
+                await until(lambda: venue.venue.engine.durable_seq > venue.venue.released.seq)
+                server.begin()
+                assert await waits
+            async with connected(server) as stream:
+                await compare(stream, config)
+
+    play(story())
+
+
+def test_a_publisher_that_is_killed_is_replaced_and_costs_no_record(tmp_path):
+    async def story():
+        with one_server(tmp_path / "n1") as server:
+            config = config_of(folder_of(tmp_path), cluster=cluster_of(server))
+            (alice,) = set_up(config, ["alice"])
+            async with running(config) as venue, client_of(venue, alice) as client:
+                os.kill(venue._replication._process.pid, signal.SIGKILL)
+                assert await client.buy(BTC, "0.1", price="19000")
+                assert venue._replication.restarts == 1
+            async with connected(server) as stream:
+                await compare(stream, config)
+
+    play(story())
+
+
+async def take_over(stream):
+    """Another node takes over: its epoch's message is the stream's last."""
+    while True:
+        sequence, last = await stream.last()
+        end = host.LogEnd(*last.place, last.last_seq, last.chain)
+        message = beginning.epoch_message(Author(last.author.epoch + 1, "b"), end, "takeover", [])
+        answered = asyncio.get_running_loop().create_future()
+        await stream.publish(sequence, message, answered.set_result)
+        if (await answered).sequence == sequence + 1:
+            return
+
+
+def test_a_fenced_venue_answers_nothing_more_stops_and_does_not_start_again(tmp_path):
+    async def story():
+        with one_server(tmp_path / "n1") as server:
+            config = config_of(folder_of(tmp_path), cluster=cluster_of(server))
+            (alice,) = set_up(config, ["alice"])
+            venue = Server(config)
+            await venue.start()
+            async with client_of(venue, alice) as client, connected(server) as stream:
+                await take_over(stream)
+                waits = asyncio.create_task(client.buy(BTC, "0.1", price="19000"))
+                with pytest.raises(NotLeadingError, match="node b leads since epoch 2"):
+                    await venue.failed
+                assert not waits.done() and venue.venue.engine.durable_seq > venue.venue.released.seq
+                with pytest.raises(NotLeadingError):
+                    venue.venue.engine.journal.append(b"\0" * 128)
+                await venue.abandon()
+                waits.cancel()
+            again = Server(config)
+            with pytest.raises(NotLeadingError, match=r"node b leads since epoch 2.*lionrock standby"):
+                await again.start()
+            again.venue.abandon()
+
+    play(story())
