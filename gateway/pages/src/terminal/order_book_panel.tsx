@@ -47,16 +47,16 @@ export function OrderBookPanel() {
   }, [of !== null]);
   const sides = useComputed(() => {
     const listed = instrument.value;
-    if (listed === null) return { bids: [], asks: [] };
+    if (listed === null) return { bids: [], asks: [], changeId: null };
     const side = (name: "bids" | "asks") =>
       bookRows(book.value[name], name, listed.tick_size, ticksPerGroup.value, rows.value);
-    return { bids: side("bids"), asks: side("asks") };
+    return { bids: side("bids"), asks: side("asks"), changeId: book.value.changeId };
   });
   if (of === null) return null;
-  const { bids, asks } = sides.value;
+  const { bids, asks, changeId } = sides.value;
   const most = Math.max(bids.at(-1)?.total ?? 0, asks.at(-1)?.total ?? 0);
   return (
-    <section class="panel book" aria-label="order book">
+    <section class="panel book" aria-label="order book" data-change-id={changeId}>
       <div class="panel-head">
         <h2>Order book</h2>
         <Grouping of={of} />
