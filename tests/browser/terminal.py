@@ -78,14 +78,6 @@ class Terminal(Page):
         """The profit of the position in the table."""
         return self.page.locator('[data-field="profit"]').first
 
-    def book(self, side: str) -> list[tuple[float, float]]:
-        """(price, amount) of the rows of a side, as they stand on the page, best first."""
-        found = self.page.eval_on_selector_all(
-            f'[aria-label="order book"] [aria-label="{side}"] [data-price]',
-            "rows => rows.map(row => [Number(row.dataset.price), Number(row.dataset.amount)])",
-        )
-        return sorted(((price, amount) for price, amount in found), reverse=side == "bids")
-
     def still_box(self, what: Any) -> dict[str, float]:
         """Where something of the chart is, once it has stood still: what is loaded later moves the scale of prices."""
         self.expect(what).to_be_visible()
