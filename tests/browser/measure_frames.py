@@ -4,25 +4,29 @@
     python tests/browser/measure_frames.py --seconds 60 --changes 1000 --own --json
 
 It starts `lionrock demo`, opens the terminal in Chromium, changes the amounts of resting orders so many times a second
-and reads, every tenth of the time, the frames since the last look and the memory after a collection of garbage. With
---own the page is logged in to the account whose orders change, so that it hears each of them as well.
+and reads, every sixth of the time, the frames since the last look and the memory after a collection of garbage. With
+--own the page is logged in to the account whose orders change, so that it hears each of them as well; it holds a
+position, and how long after each mark its profit is on the page is measured too.
 
 Times of frames say as much of the machine as of the page: see also the share of the time in which the page's thread
-ran on a processor, which other work on the machine changes little.
+ran on a processor, which other work on the machine changes little, and the machine's load.
 """
 
 import argparse
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
-from playwright.async_api import CDPSession, Page, async_playwright
+from playwright.async_api import Browser, CDPSession, Page, async_playwright
 
 from gateway import clock
 from gateway.client import Client, RpcError
+from tests.browser import mark_ages
 
 CHROMIUM = "/usr/bin/chromium"
 INSTRUMENT = "BTC_USDC-PERPETUAL"
@@ -30,7 +34,8 @@ ORDERS = 40
 FIRST = 15
 """How far the nearest of the orders is from the mark."""
 ROUND_S = 0.02
-LOOKS = 10
+OPENING_TRIES = 120
+LOOKS = 6
 SIZE = {"width": 1440, "height": 900}
 SAMPLER = """
     window.frameTimes = [];
@@ -110,7 +115,28 @@ async def look(page: Page, devtools: CDPSession, before: dict[str, float]) -> di
         "frames": len(frames), "frame_ms_median": quantile(frames, 0.5), "frame_ms_p99": quantile(frames, 0.99),
         "frame_ms_largest": quantile(frames, 1), "busy_percent": round(100 * busy / passed, 1) if passed else 0,
         "heap_mb": round(metrics["JSHeapUsedSize"] / 1e6, 2), "nodes": int(metrics["Nodes"]),
-        "listeners": int(metrics["JSEventListeners"]),
+        "listeners": int(metrics["JSEventListeners"]), "load": round(os.getloadavg()[0], 1),
+    }  # fmt: skip
+
+
+async def resident_mb(browser: Browser) -> float:
+    """The memory of the largest process that draws pages, as the system counts it."""
+    session = await browser.new_browser_cdp_session()
+    processes = (await session.send("SystemInfo.getProcessInfo"))["processInfo"]
+    await session.detach()
+    pages = [Path(f"/proc/{one['id']}/statm").read_text().split()[1] for one in processes if one["type"] == "renderer"]
+    return round(max(int(count) for count in pages) * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
+
+
+async def look_at_profits(page: Page, client: Client) -> dict[str, Any]:
+    """How long after its mark each profit was on the page since the last look."""
+    drawn = await page.evaluate(mark_ages.TAKE_DRAWN)
+    span = {"start_timestamp": 0, "end_timestamp": clock.wall_ns() // 10**6}
+    history = await client.call("public/get_mark_price_history", instrument_name=INSTRUMENT, **span)
+    found = sorted(one.age_ms for one in mark_ages.ages(history, drawn))
+    return {
+        "profits": len(found), "profit_ms_median": quantile(found, 0.5), "profit_ms_p99": quantile(found, 0.99),
+        "profit_within_1500_percent": round(100 * sum(age <= 1500 for age in found) / max(len(found), 1), 1),
     }  # fmt: skip
 
 
@@ -124,13 +150,28 @@ def key_of(facts: dict[str, Any]) -> tuple[str, str]:
     return facts["key"], facts["secret"]
 
 
+async def open_position(client: Client) -> None:
+    """Hold something, once the market is open: a demo begins halted, until its index has been sound for a while."""
+    for _ in range(OPENING_TRIES):
+        try:
+            await client.buy(INSTRUMENT, "0.05", type="market")
+            return
+        except RpcError as refusal:
+            why = refusal
+            await asyncio.sleep(1)
+    raise SystemExit(f"measure_frames: no position could be opened: {why}")
+
+
 async def measure(args: argparse.Namespace) -> list[dict[str, Any]]:
-    """The looks, each after a tenth of the time."""
+    """The looks, each after a sixth of the time."""
     async with demo() as facts, async_playwright() as driver, Client(facts["url"], *key_of(facts)) as client:
         changes = Changes(client, args.changes)
         browser = await driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = await browser.new_page(viewport=SIZE)
         origin = facts["page"].partition("#")[0]
+        await page.add_init_script(mark_ages.watch(INSTRUMENT))
+        if args.own:
+            await open_position(client)
         await page.goto(f"{origin}#key={facts['key']}&secret={facts['secret']}" if args.own else origin)
         await page.locator(".chart-legend").wait_for(timeout=60_000)
         devtools = await page.context.new_cdp_session(page)
@@ -145,6 +186,9 @@ async def measure(args: argparse.Namespace) -> list[dict[str, Any]]:
             made = changes.made
             await asyncio.sleep(args.seconds / LOOKS)
             found = await look(page, devtools, before)
+            found["resident_mb"] = await resident_mb(browser)
+            if args.own:
+                found |= await look_at_profits(page, client)
             looks.append({"changes_per_s": round((changes.made - made) / (args.seconds / LOOKS)), **found})
             say(looks[-1], args.json)
         task.cancel()

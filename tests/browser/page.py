@@ -10,7 +10,8 @@ WIDE = (1440, 900)
 class Page:
     """A page of the venue, not opened yet."""
 
-    def __init__(self, browser: Any, size: tuple[int, int] = WIDE, scheme: str = "dark") -> None:
+    def __init__(self, browser: Any, size: tuple[int, int] = WIDE, scheme: str = "dark", script: str = "") -> None:
+        """`script` runs in the page before its own scripts."""
         self._faults: list[str] = []
         width, height = size
         self.context = browser.new_context(
@@ -18,6 +19,8 @@ class Page:
         )
         self.page = self.context.new_page()
         self.page.set_default_timeout(MS)
+        if script:
+            self.page.add_init_script(script)
         self.page.on("pageerror", lambda error: self._faults.append(str(error)))
         self.page.on("console", self._heard)
 

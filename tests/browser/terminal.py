@@ -13,10 +13,11 @@ class Terminal(Page):
     """The terminal, live and logged in where its address has a key."""
 
     def __init__(
-        self, browser: Any, address: str, size: tuple[int, int] = WIDE, scheme: str = "dark", asks: bool = False
-    ) -> None:
+        self, browser: Any, address: str, *, size: tuple[int, int] = WIDE, scheme: str = "dark", asks: bool = False,
+        script: str = "",
+    ) -> None:  # fmt: skip
         """`asks`: whether the ticket asks before each order, as it does for a new user."""
-        super().__init__(browser, size, scheme)
+        super().__init__(browser, size, scheme, script)
         self.page.goto(address)
         self.state.wait_for()
         self.expect(self.state).to_have_attribute("data-connection", "live")
@@ -76,14 +77,6 @@ class Terminal(Page):
     def profit(self) -> Any:
         """The profit of the position in the table."""
         return self.page.locator('[data-field="profit"]').first
-
-    def book(self, side: str) -> list[tuple[float, float]]:
-        """(price, amount) of the rows of a side, as they stand on the page, best first."""
-        found = self.page.eval_on_selector_all(
-            f'[aria-label="order book"] [aria-label="{side}"] [data-price]',
-            "rows => rows.map(row => [Number(row.dataset.price), Number(row.dataset.amount)])",
-        )
-        return sorted(((price, amount) for price, amount in found), reverse=side == "bids")
 
     def still_box(self, what: Any) -> dict[str, float]:
         """Where something of the chart is, once it has stood still: what is loaded later moves the scale of prices."""

@@ -48,3 +48,8 @@ export function DataTable<Row>({ label, columns, rows, keyOf, empty, kind = "tab
     </table>
   );
 }
+
+/** What a cell shows that has nothing to say; a card leaves its line out. */
+export function Nothing() {
+  return <span class="dim nothing">–</span>;
+}

@@ -2,7 +2,7 @@ import { useComputed, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { csvOf, save } from "../shared/csv";
 import { money, moneyDecimals, shown, signed, tone } from "../shared/numbers";
-import { DataTable, type Column } from "../shared/table";
+import { DataTable, Nothing, type Column } from "../shared/table";
 import { Time } from "../shared/time";
 import type { Order, UserTrade } from "../shared/venue_types";
 import { flagsOf } from "./open_orders";
@@ -121,7 +121,7 @@ const FILL_COLUMNS: Column<UserTrade>[] = [
   { head: "Amount", isNumber: true, cell: (one) => amount(one.instrument_name, one.amount) },
   { head: "Fee", isNumber: true, cell: (one) => `${money(one.fee)} ${one.fee_currency}` },
   { head: "Role", cell: (one) => (one.liquidity === "M" ? "maker" : "taker") },
-  { head: "Label", cell: (one) => one.label || <span class="dim">–</span> },
+  { head: "Label", cell: (one) => one.label || <Nothing /> },
 ];
 
 /** Own trades, the latest first. */
@@ -203,7 +203,7 @@ const ORDER_COLUMNS: Column<Order>[] = [
       </span>
     ),
   },
-  { head: "Flags", cell: (one) => <span class="dim">{flagsOf(one).join(", ") || "–"}</span> },
+  { head: "Flags", cell: (one) => flagsOf(one).length > 0 ? <span class="dim">{flagsOf(one).join(", ")}</span> : <Nothing /> },
 ];
 
 /** Orders that are over, the latest first. */
@@ -330,13 +330,13 @@ interface Transaction {
 const TRANSACTION_COLUMNS: Column<Transaction>[] = [
   { head: "Time", cell: (one) => <Time ms={one.timestamp} withDate /> },
   { head: "Type", cell: (one) => title(one.type === "settlement" ? "funding" : one.type) },
-  { head: "Contract", cell: (one) => one.instrument_name ?? <span class="dim">–</span> },
+  { head: "Contract", cell: (one) => one.instrument_name ?? <Nothing /> },
   {
     head: "Amount",
     isNumber: true,
     cell: (one) =>
       one.amount === undefined || one.instrument_name === null ? (
-        <span class="dim">–</span>
+        <Nothing />
       ) : (
         `${one.side ?? ""} ${amount(one.instrument_name, one.amount)}`
       ),
@@ -346,7 +346,7 @@ const TRANSACTION_COLUMNS: Column<Transaction>[] = [
     isNumber: true,
     cell: (one) =>
       one.price === undefined || one.instrument_name === null ? (
-        <span class="dim">–</span>
+        <Nothing />
       ) : (
         price(one.instrument_name, one.price)
       ),

@@ -2,7 +2,7 @@ import { signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { decimalText, isOnStep, onStep, shown, written } from "../shared/numbers";
 import { onPress } from "../shared/presses";
-import { DataTable, type Column } from "../shared/table";
+import { DataTable, Nothing, type Column } from "../shared/table";
 import { Time } from "../shared/time";
 import type { Order } from "../shared/venue_types";
 import { amend, cancel, cancelAll } from "./actions";
@@ -83,8 +83,8 @@ const COLUMNS: Column<Order>[] = [
     isNumber: true,
     cell: (order) => shown(order.filled_amount, decimalsIn(order.instrument_name).amount),
   },
-  { head: "Flags", cell: (order) => <span class="dim">{flagsOf(order).join(", ") || "–"}</span> },
-  { head: "Label", cell: (order) => order.label || <span class="dim">–</span> },
+  { head: "Flags", cell: (order) => flagsOf(order).length > 0 ? <span class="dim">{flagsOf(order).join(", ")}</span> : <Nothing /> },
+  { head: "Label", cell: (order) => order.label || <Nothing /> },
   {
     head: "",
     cell: (order) => (
@@ -113,7 +113,7 @@ export function flagsOf(order: Order): string[] {
 }
 
 function Trigger({ order }: { order: Order }) {
-  if (order.trigger_price === undefined) return <span class="dim">–</span>;
+  if (order.trigger_price === undefined) return <Nothing />;
   const by = order.trigger?.replace("_price", "") ?? "";
   if (order.trigger_offset !== undefined)
     return (

@@ -37,6 +37,7 @@ describe("the chain of a book", () => {
       ),
     ).toBe(true);
     expect(book.view()).toEqual({
+      changeId: 9,
       bids: [
         [9.75, 1],
         [9.5, 7],

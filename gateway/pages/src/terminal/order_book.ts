@@ -5,6 +5,8 @@ import type { BookMessage, Level } from "../shared/venue_types";
 export interface Book {
   bids: Level[];
   asks: Level[];
+  /** The venue's change that it shows; null before the first snapshot. */
+  changeId: number | null;
 }
 
 export interface BookRow {
@@ -14,7 +16,7 @@ export interface BookRow {
   total: number;
 }
 
-export const NO_BOOK: Book = { bids: [], asks: [] };
+export const NO_BOOK: Book = { bids: [], asks: [], changeId: null };
 
 /** A copy of the venue's book, kept from its chain of changes. */
 export class OrderBook {
@@ -42,6 +44,7 @@ export class OrderBook {
     return {
       bids: [...this.bids].sort((left, right) => right[0] - left[0]),
       asks: [...this.asks].sort((left, right) => left[0] - right[0]),
+      changeId: this.changeId,
     };
   }
 }

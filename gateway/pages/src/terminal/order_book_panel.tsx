@@ -4,7 +4,7 @@ import { decimalText, decimalsOf, shown, signed } from "../shared/numbers";
 import type { Direction, Instrument } from "../shared/venue_types";
 import { bookRows, groupPrice, groupSizes, type BookRow } from "./order_book";
 import { bookGroup } from "./settings";
-import { book, instrument, instrumentOrders, ticker } from "./state";
+import { book, instrument, instrumentOrders, ticker, trades } from "./state";
 import { pickPrice } from "./ticket_state";
 
 const ROW_PX = 18;
@@ -47,16 +47,16 @@ export function OrderBookPanel() {
   }, [of !== null]);
   const sides = useComputed(() => {
     const listed = instrument.value;
-    if (listed === null) return { bids: [], asks: [] };
+    if (listed === null) return { bids: [], asks: [], changeId: null };
     const side = (name: "bids" | "asks") =>
       bookRows(book.value[name], name, listed.tick_size, ticksPerGroup.value, rows.value);
-    return { bids: side("bids"), asks: side("asks") };
+    return { bids: side("bids"), asks: side("asks"), changeId: book.value.changeId };
   });
   if (of === null) return null;
-  const { bids, asks } = sides.value;
+  const { bids, asks, changeId } = sides.value;
   const most = Math.max(bids.at(-1)?.total ?? 0, asks.at(-1)?.total ?? 0);
   return (
-    <section class="panel book" aria-label="order book">
+    <section class="panel book" aria-label="order book" data-change-id={changeId}>
       <div class="panel-head">
         <h2>Order book</h2>
         <Grouping of={of} />
@@ -153,12 +153,15 @@ function Middle({ of }: { of: Instrument }) {
   const prices = decimalsOf(of.tick_size);
   const { bids, asks } = book.value;
   const now = ticker.value;
+  const latest = trades.value[0]?.direction;
   const spread = bids[0] && asks[0] ? Number((asks[0][0] - bids[0][0]).toFixed(prices)) : null;
   const share = spread !== null && asks[0] ? (spread / asks[0][0]) * 100 : null;
   const change = now?.last_price != null && now.mark_price ? now.last_price - now.mark_price : null;
   return (
     <div class="book-middle">
-      <strong title={`last price; ${signed(change, prices)} to the mark at ${shown(now?.mark_price, prices)}`}>
+      <strong
+        class={latest === undefined ? undefined : latest === "buy" ? "up" : "down"}
+        title={`last price; ${signed(change, prices)} to the mark at ${shown(now?.mark_price, prices)}`}>
         {shown(now?.last_price, prices)}
       </strong>
       <span class="dim" title="spread between the best bid and ask">

@@ -42,7 +42,10 @@ const COLUMNS: Column<Position>[] = [
     head: "Contract",
     cell: (one) => (
       <button type="button" class="plain" onClick={() => chooseInstrument(one.instrument_name)}>
-        {one.instrument_name}
+        {one.instrument_name}{" "}
+        <span class="dim" title={`leverage, ${one.margin_mode} margin`}>
+          {one.leverage}× {one.margin_mode}
+        </span>
       </button>
     ),
   },

@@ -7,34 +7,50 @@ interface Props {
   of: Instrument;
 }
 
+interface Row {
+  head: string;
+  say(preview: Preview, prices: number, amounts: number): string;
+  hint?: string;
+  /** Shown also where there is nothing to say. */
+  isAlways?: boolean;
+}
+
+const NOTHING = "–";
+/** What decides comes first: below it the panel may have to be scrolled. */
+const ROWS: Row[] = [
+  { head: "Cost", say: (one) => shown(one.cost, 2), hint: "what it takes of the free funds", isAlways: true },
+  {
+    head: "Liquidation after",
+    say: (one, prices) => shown(one.position_after.estimated_liquidation_price, prices),
+    hint: "estimated liquidation price",
+    isAlways: true,
+  },
+  { head: "Fills now", say: (one, _, amounts) => shown(one.filled_amount, amounts) },
+  { head: "Average price", say: (one, prices) => shown(one.average_price, prices) },
+  { head: "Worst price", say: (one, prices) => shown(one.worst_price, prices) },
+  {
+    head: "Slippage",
+    say: (one) => (one.slippage_best === null ? NOTHING : `${shown(one.slippage_best, 3)} %`),
+    hint: "against the best price",
+  },
+  { head: "Fee now", say: (one) => money(one.taker_fee) },
+  { head: "Rests", say: (one, _, amounts) => shown(one.resting_amount, amounts) },
+  { head: "Fee of the rest", say: (one) => money(one.maker_fee), hint: "when it fills; below zero is a rebate" },
+  { head: "Position after", say: (one, _, amounts) => shown(one.position_after.size, amounts) },
+  { head: "Margin after", say: (one) => shown(one.after.initial_margin, 2), hint: "initial margin", isAlways: true },
+  { head: "Free after", say: (one) => shown(one.after.available_funds, 2), isAlways: true },
+];
+
 /** What an order would do, side by side for the sides that are asked about. */
 export function PreviewFigures({ previews, of }: Props) {
   const sides = (["buy", "sell"] as const).filter((side) => previews[side]);
   if (sides.length === 0) return null;
   const prices = decimalsOf(of.tick_size);
   const amounts = decimalsOf(of.amount_step);
-  const rows: [string, (preview: Preview) => string, string?][] = [
-    ["Fills now", (one) => shown(one.filled_amount, amounts)],
-    ["Average price", (one) => shown(one.average_price, prices)],
-    ["Worst price", (one) => shown(one.worst_price, prices)],
-    [
-      "Slippage",
-      (one) => (one.slippage_best === null ? "–" : `${shown(one.slippage_best, 3)} %`),
-      "against the best price",
-    ],
-    ["Rests", (one) => shown(one.resting_amount, amounts)],
-    ["Fee now", (one) => money(one.taker_fee)],
-    ["Fee of the rest", (one) => money(one.maker_fee), "when it fills; below zero is a rebate"],
-    ["Cost", (one) => money(one.cost), "what it takes of the free funds"],
-    ["Free after", (one) => shown(one.after.available_funds, 2)],
-    ["Initial margin after", (one) => shown(one.after.initial_margin, 2)],
-    ["Position after", (one) => shown(one.position_after.size, amounts)],
-    [
-      "Liquidation after",
-      (one) => shown(one.position_after.estimated_liquidation_price, prices),
-      "estimated liquidation price",
-    ],
-  ];
+  const rows = ROWS.map(({ head, say, hint, isAlways = false }) => {
+    const texts = sides.map((side) => (previews[side]!.admitted ? say(previews[side]!, prices, amounts) : NOTHING));
+    return { head, hint, texts, isShown: isAlways || texts.some((text) => /[1-9]/.test(text)) };
+  }).filter((row) => row.isShown);
   return (
     <table class="figures" aria-label="preview">
       <thead>
@@ -50,12 +66,12 @@ export function PreviewFigures({ previews, of }: Props) {
         </tr>
       </thead>
       <tbody>
-        {rows.map(([head, say, hint]) => (
+        {rows.map(({ head, hint, texts }) => (
           <tr key={head} title={hint}>
             <th scope="row">{head}</th>
-            {sides.map((side) => (
-              <td key={side} class="number">
-                {previews[side]!.admitted ? say(previews[side]!) : "–"}
+            {texts.map((text, index) => (
+              <td key={sides[index]} class="number">
+                {text}
               </td>
             ))}
           </tr>

@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { decimalText, shown } from "../shared/numbers";
+import { decimalsOf, decimalText, shown } from "../shared/numbers";
 import { onPress } from "../shared/presses";
 import { Tabs } from "../shared/tabs";
 import type { Direction, Instrument } from "../shared/venue_types";
@@ -121,7 +121,7 @@ function PriceField({ of }: { of: Instrument }) {
             disabled={!price}
             onClick={() => price && fill({ price: decimalText(price) })}
           >
-            {name}
+            {name} <span class="dim">{shown(price, decimalsOf(of.tick_size))}</span>
           </button>
         ))}
       </div>

@@ -42,7 +42,7 @@ function Filter({ of }: { of: Instrument }) {
         class="input small-input"
         aria-label={`smallest amount in ${of.base_currency}`}
         inputMode="decimal"
-        placeholder="min"
+        placeholder="min size"
         value={smallestTrade.value[of.instrument_name] ?? ""}
         onInput={(event) =>
           (smallestTrade.value = { ...smallestTrade.value, [of.instrument_name]: event.currentTarget.value })

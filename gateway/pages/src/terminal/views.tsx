@@ -1,5 +1,5 @@
 import { signal } from "@preact/signals";
-import { orders, positions } from "./state";
+import { positions } from "./state";
 
 /** Which part a phone shows: there is room for one. */
 export const VIEWS = ["chart", "book", "trade", "own", "account"] as const;
@@ -20,7 +20,7 @@ export function showView(name: View): void {
 
 /** The bar at the bottom of a phone. */
 export function ViewBar() {
-  const held = positions.value.length + orders.value.length;
+  const held = positions.value.length;
   return (
     <nav class="view-bar" aria-label="parts">
       {VIEWS.map((name) => (
