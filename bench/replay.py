@@ -3,14 +3,18 @@
     python -m bench.replay FILE... --against ../lionrock-before
 
 Each run is a process of its own: `lionrock replay FILE --json`, whose `seconds` are reading, applying, comparing and
-writing reports, without imports and without compiling. What both builds say of a recording must be the same, else the
-times say nothing.
+writing reports, without imports and without compiling; what else its first call takes to load compiled code is in them.
+Beside it is what the whole process took, with its start: by the clock, and of a processor. What both builds say of a
+recording must be the same, else the times say nothing.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +27,22 @@ SAME = (
     "differences", "execution_differences",
 )  # fmt: skip
 """What both builds have to agree about."""
+MEASURES = {"replay": "seconds", "process": "process_seconds", "cpu": "cpu_seconds"}
+"""What a ratio is about, and the figure of a run that it compares."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one process said, and what it took: by the clock and of a processor, both from its start to its end."""
+
+    said: dict[str, Any]
+    process_seconds: float
+    cpu_seconds: float
+
+    @property
+    def seconds(self) -> float:
+        """The time of the replay alone, by the clock."""
+        return float(self.said["seconds"])
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,38 +68,47 @@ def compared(file: Path, options: list[str], builds: tuple[Build, Build], turns:
     """The figures of one recording. BenchError when a run fails, or when the builds do not agree about it."""
     for build in builds:
         replayed(build, file, options)  # compiles what is not compiled yet, and is not counted
-    seconds: dict[str, list[float]] = {build.name: [] for build in builds}
-    said: dict[str, Any] = {}
+    runs: dict[str, list[Run]] = {build.name: [] for build in builds}
     for turn in range(turns):
         for build in builds if turn % 2 == 0 else builds[::-1]:
-            said[build.name] = replayed(build, file, options)
-            seconds[build.name].append(said[build.name]["seconds"])
-    this, other = (said[build.name] for build in builds)
+            runs[build.name].append(replayed(build, file, options))
+    ours, theirs = (runs[build.name] for build in builds)
+    this, other = ours[-1].said, theirs[-1].said
     unlike = [name for name in SAME if this.get(name) != other.get(name)]
     if unlike:
         raise BenchError(f"{file.name}: the builds disagree about {', '.join(unlike)}: their times say nothing")
-    ours, theirs = (seconds[build.name] for build in builds)
-    ratio = Spread.of([before / now for now, before in zip(ours, theirs, strict=True)])
-    rates = [this["messages"] / Spread.of(each).median for each in (ours, theirs)]
-    return {
-        "recording": file.name, "messages": this["messages"], "turns": turns, "messages_per_s": round(rates[0]),
-        "other_messages_per_s": round(rates[1]), "ratio": ratio.as_json(), "machine": machine(),
-    }  # fmt: skip
+    found: dict[str, Any] = {"recording": file.name, "messages": this["messages"], "turns": turns}
+    for name, measure in MEASURES.items():
+        now, before = ([float(getattr(run, measure)) for run in each] for each in (ours, theirs))
+        found[name] = {
+            "seconds": Spread.of(now).median, "other_seconds": Spread.of(before).median,
+            "ratio": Spread.of([was / is_ for is_, was in zip(now, before, strict=True)]).as_json(),
+        }  # fmt: skip
+    return found | {"machine": machine()}
 
 
-def replayed(build: Build, file: Path, options: list[str]) -> dict[str, Any]:
-    """What one run of a build says. BenchError with its last line when it fails."""
+def replayed(build: Build, file: Path, options: list[str]) -> Run:
+    """One run of a build. BenchError with its last line when it fails."""
     words = ["replay", str(file.absolute()), "--json", *options]
+    before, begun = os.times(), time.perf_counter()
     with subprocess.Popen(
-        [sys.executable, "-m", "gateway.cli", *words], cwd=build.root, env=build.environment(),
+        [sys.executable, "-m", "gateway.cli", *words], cwd=build.root, env=_environment(build),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         go_before_others(process.pid)
         printed, said = process.communicate()
+    process_seconds, after = time.perf_counter() - begun, os.times()
     if process.returncode:
         last = (said.strip().splitlines() or [f"exit code {process.returncode}"])[-1]
         raise BenchError(f"{file.name} with {build.name}: {last}")
-    return dict(json.loads(printed.splitlines()[-1]))
+    cpu_seconds = after.children_user - before.children_user + after.children_system - before.children_system
+    return Run(json.loads(printed.splitlines()[-1]), process_seconds, cpu_seconds)
+
+
+def _environment(build: Build) -> dict[str, str]:
+    """What an installed build has: its modules are translated once and kept."""
+    kept = {name: value for name, value in build.environment().items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPYCACHEPREFIX": str(build.cache / "bytecode")}
 
 
 def tell(found: dict[str, Any], as_json: bool) -> None:
@@ -87,11 +116,13 @@ def tell(found: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(found))
         return
-    ratio = found["ratio"]
-    print(
-        f"{found['recording']}: {found['messages_per_s']:,} messages/s, before {found['other_messages_per_s']:,}; "
-        f"{ratio['median']:.1f} times ({ratio['low']:.1f} to {ratio['high']:.1f}, {found['turns']} turns)"
-    )
+    print(f"{found['recording']}, {found['messages']:,} messages, {found['turns']} turns:")
+    for name, what in (("replay", "replay"), ("process", "whole process"), ("cpu", "its processor time")):
+        each, ratio = found[name], found[name]["ratio"]
+        print(
+            f"  {what}: {each['seconds']:.3f} s, before {each['other_seconds']:.3f} s; "
+            f"{ratio['median']:.2f} times ({ratio['low']:.2f} to {ratio['high']:.2f})"
+        )
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 A compiled function holds a copy of every kernel and every constant of other modules that it uses. The modules beside
 this one are in the name of the cache's folder: see `engine`. All others of the product count here, as far as a file
-imports them, itself or through others.
+imports them, itself or through others. And how compiled code is loaded.
 """
 
 import hashlib
@@ -10,9 +10,13 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from numba.core.caching import CacheImpl, UserProvidedCacheLocator
+from numba.core import dispatcher
+from numba.core.caching import CacheImpl, FunctionCache, UserProvidedCacheLocator
+from numba.core.runtime import rtsys
 
+_PACKAGES = ("engine", "gateway")
 _FOLDER = Path(__file__).parent
 _ROOT = _FOLDER.parent
 _MODULE = r"((?:engine|gateway)(?:\.\w+)*)"
@@ -75,3 +79,22 @@ class ImportsLocator(UserProvidedCacheLocator):
 
 
 CacheImpl._locator_classes = [ImportsLocator, *CacheImpl._locator_classes]
+
+
+class LoadedCache(FunctionCache):
+    """Loads compiled code of the product without what only compiling needs.
+
+    numba makes all that it can compile known first, from random numbers to sets: a seventh of a command's start. It
+    does so again before it compiles anything, and what others cache is loaded as ever.
+    """
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """The code for a signature, or None where there is none."""
+        if self._py_func.__module__.partition(".")[0] not in _PACKAGES:
+            return super().load_overload(sig, target_context)
+        rtsys.initialize(target_context)
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)
+
+
+dispatcher.FunctionCache = LoadedCache  # type: ignore[attr-defined]

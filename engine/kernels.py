@@ -249,8 +249,10 @@ def _compile_once(function: Callable[..., Any], options: dict[str, Any], attribu
     """
     settled = _SETTLED | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     options = settled | {"forceinline": False} | options  # explicit, or the caller's would be inherited
+    declared = inspect.signature(function)
+    function.__signature__ = declared  # type: ignore[attr-defined]  # the compiler asks three times
     dispatcher = njit(pipeline_class=PART_PIPELINE, **options)(function)
-    names = inspect.signature(function).parameters
+    names = declared.parameters
     usual = tuple(_TYPES.get(name, types.int64) for name in names)
     resolve = dispatcher.get_call_template
 

@@ -69,4 +69,11 @@ LIFE_MUTANTS = (
         "self.data[self.at :][: self.at + size]",
         "tests/recordings/test_exchange_files.py::test_a_bad_record_that_is_left_out_costs_its_own_length",
     ),
+    CheckMutant(
+        "a day of tables begins with the orders of the day before",
+        "recordings/daily_tables.py",
+        "self.reader.is_export and ",
+        "not self.reader.is_export and ",
+        "tests/recordings/test_daily_files.py::test_the_days_of_an_export_begin_with_what_rests",
+    ),
 )

@@ -1,6 +1,7 @@
 """Code that is kept on disk is never that of another version of a module that it was compiled with."""
 
 import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import numba
 import pytest
 
 from engine import cache_stamps
+from engine.host import warm_up
 from engine.recordings import level_follower, lobster_follower
+from engine.units import JIT
 from gateway.audit_trail import row_writer
 from gateway.plain_orders import order_reader
 from gateway.sessions import binary_protocol
@@ -99,3 +102,21 @@ def test_the_functions_of_the_product_are_stamped_so():
         locator = function._cache._impl.locator
         assert isinstance(locator, cache_stamps.ImportsLocator)
         assert locator.get_source_stamp() != super(cache_stamps.ImportsLocator, locator).get_source_stamp()
+
+
+WARM = """
+import sys
+import numpy as np
+from engine.host import warm_up
+warm_up()
+print("numba.cpython.heapq" in sys.modules)
+import numba
+print(numba.njit(lambda values: np.sort(values)[::-1].sum())(np.arange(4.0)))
+"""
+
+
+@pytest.mark.skipif(not JIT, reason="nothing is compiled")
+def test_compiled_code_is_loaded_without_what_only_compiling_needs():
+    warm_up()
+    done = subprocess.run([sys.executable, "-c", WARM], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "6.0"], "the second is compiled then, with all that the compiler knows"

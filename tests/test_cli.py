@@ -99,6 +99,22 @@ def test_a_pipe_that_nobody_reads_ends_a_command_quietly() -> None:
     assert (done.returncode, said) == (0, [])
 
 
+def test_a_replay_does_not_wait_for_what_it_does_not_need(tmp_path: Path) -> None:
+    """Readers of other formats, pictures, a venue's client and registry."""
+    orders = tmp_path / "orders.bin"
+    orders.write_bytes(b"100_WBEM")
+    program = (
+        "import sys; from gateway.commands import replay; from engine.recordings import open_recording;"
+        f"open_recording({str(orders)!r}); print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    others = {"itch", "databento", "lobster", "lives_reader", "drawing", "strategy"}
+    unneeded = {f"engine.recordings.{name}" for name in others}
+    unneeded |= {"gateway.client", "gateway.registry.registry", "gateway.commands.connection"}
+    loaded = set(done.stdout.split())
+    assert "engine.recordings.flash1" in loaded and not loaded & unneeded
+
+
 @pytest.mark.parametrize(
     "words, said",
     [
@@ -186,6 +202,7 @@ def test_who_waits_for_the_compiler_is_told_once(
 @pytest.mark.skipif(not JIT, reason="without compiled code nothing is compiled")
 def test_a_command_says_that_it_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """Any command, in whatever thread that is."""
+
     def compiling(options: object) -> int:
         thread = threading.Thread(target=lambda: numba.njit(lambda number: number + 1)(1))
         thread.start()

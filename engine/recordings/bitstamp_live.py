@@ -48,6 +48,7 @@ MAX_TIME_US = (1 << 63) // 1000 - 1
 _SIDES = (SIDE_BUY, SIDE_SELL)
 _DIRECTIONS = {"bid": 0, "ask": 1}
 _SNAPSHOT_FLAGS = int(LifeFlag.SNAPSHOT | LifeFlag.LAST)
+_ORDER_ID = re.compile(r"\d{1,19}", re.ASCII)
 _NAMED = re.compile(rb"^\d{10,16} (order_(?:created|changed|deleted)) $")
 
 Id = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
@@ -354,7 +355,7 @@ class BitstampLiveDecoder(JsonLives[BitstampMessage]):
         time_ns = self._time_ns(book.microtimestamp)
         for name, side, entries in (("bids", 0, book.bids), ("asks", 1, book.asks)):
             for entry in entries or ():
-                if len(entry) != 3 or not str(entry[2]).isdecimal() or not 0 < int(entry[2]) < 1 << 63:
+                if len(entry) != 3 or not _ORDER_ID.fullmatch(str(entry[2])) or not 0 < int(entry[2]) < 1 << 63:
                     raise self._error(name, f"{str(entry)[:60]} is not price, amount and order id")
                 price_ticks = self._price(name, str(entry[0]), pair.ticks)
                 size_lots, order_id = self._units(name, str(entry[1]), pair.lots), int(entry[2])

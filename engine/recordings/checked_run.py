@@ -21,7 +21,7 @@ from engine.recordings.checks import Checks, no_checks
 from engine.recordings.comparison import Comparison, compare, take_fills
 from engine.recordings.report_stream import LINE_BYTES, ReportStream, write_lines
 from engine.recordings.runner import Rows, Runner, tally
-from engine.schema import MIN_EVENT_ROWS, record
+from engine.schema import COMMAND, MIN_EVENT_ROWS, record
 from engine.statements import stepping
 from engine.statements.stepping import apply_at
 from engine.units import JIT, NS_PER_S
@@ -31,6 +31,7 @@ RING_ROWS = 4096
 _STRETCH = 512
 """So many commands at most are applied in one call of the engine."""
 _DONE, _DRAIN, _BROKEN = range(3)
+_NOTHING = np.zeros(0, COMMAND), np.zeros(0, np.int64), np.zeros(0, np.int64)
 WORK = record(
     [
         ("code", "i8"),  # where the engine's entry lies
@@ -144,8 +145,8 @@ class CheckedRun:
         self._work["code"] = stepping.code_of_apply(engine.root)
         self._work["is_reported"] = reports is not None
         self._instant = np.zeros(2, np.int64)
-        self._batch: Batch
-        self._address, self._checks = 0, no_checks()
+        self._batch, self._address, self._checks = Batch(*_NOTHING, 0), 0, no_checks()
+        self._run()  # Compiled or loaded here, not while something is timed.
 
     def begin(self, batch: Batch, checks: Checks) -> None:
         """Go on with these rows, which are numbered, and these checks; without any nothing is kept to be compared."""

@@ -1,7 +1,7 @@
 """A folder of daily files as one recording, such as a vendor's downloads or our own daily exports.
 
-- *Which files.* Those of the table that makes a book (`incremental_book_L2`, `mbo`) where names have one; else all,
-  which must be of one format. Hidden files and CHECKSUM files are none.
+- *Which files.* Those of the table that makes a book (`incremental_book_L2`, `mbo`, `orders` of our Parquet) where
+  names have one; else all, which must be of one format. Hidden files and CHECKSUM files are none.
 - *Order.* By the day in each name: `2020-01-30`, `20200130`, or as ITCH's files have it. Files of one day, and those of
   a folder without any day, are merged by time, event by event; their messages are then numbered as they come.
 - *Contracts* are the same by name, with the ticks and lots of the first file that has them.
@@ -34,7 +34,7 @@ CHECKSUM = ".CHECKSUM"
 FORMATS_BY_DAY = ("tardis", "databento", "itch", "pitch")
 """The formats whose files by day each say the whole book."""
 _BEGIN_EMPTY = ("itch", "pitch")
-_BOOK_TABLES = ("_incremental_book_L2_", ".mbo.")
+_BOOK_TABLES = tuple(map(re.compile, (r"_incremental_book_L2_", r"\.mbo\.", r"-orders(-\d{4}-\d{2}-\d{2})?\.parquet$")))
 _SHA_256 = re.compile(r"[0-9a-f]{64}")
 
 Array = np.ndarray[Any, Any]
@@ -47,7 +47,7 @@ def daily_files(folder: Path) -> list[Path]:
     files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
     files = sorted(path for path in files if path.suffix != CHECKSUM)
     for table in _BOOK_TABLES:
-        named = [path for path in files if table in path.name]
+        named = [path for path in files if table.search(path.name)]
         if named:
             return named
     return files

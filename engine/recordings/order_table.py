@@ -46,21 +46,29 @@ def is_table(head: bytes) -> bool:
 
 
 class TableReader:
-    """Reads a table of orders. RecordingError when pyarrow is not installed or the file is packed."""
+    """Reads a table of orders; `names` are the slots of several tables.
+
+    RecordingError when pyarrow is not installed or the file is packed.
+    """
 
     format = "table"
     has_clock = True
     depth = 0
     is_log = False
 
-    def __init__(self, source: Source, skip_bad: bool = False) -> None:
+    def __init__(self, source: Source, skip_bad: bool = False, names: Names | None = None) -> None:
         self.source, self.skip_bad = source, skip_bad
-        self.names = Names()
+        self.names = names or Names()
         self.bad, self.total, self._row, self._time_ns = 0, 0, 0, 0
         if source.member or source.name != source.path.name:
             raise RecordingError(f"{source.path}: a table is read from its own file; unpack it first")
         self._batches = self._open()
         self.contract = self._spec()
+
+    @property
+    def is_export(self) -> bool:
+        """Whether it is the order flow of one of our exports, which begins with what rests."""
+        return (self.schema.metadata or {}).get(b"what") == b"orders"
 
     @property
     def contracts(self) -> list[ContractSpec]:

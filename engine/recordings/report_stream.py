@@ -71,7 +71,8 @@ class ReportStream:
 
     def finish(self) -> None:
         """Write what still waits; the stream stays open."""
-        self.give(_write_last(self.out, self.carry))
+        if self.carry[_ACKS]:
+            self.give(_write_last(self.out, self.carry))
 
 
 @_inlined

@@ -30,6 +30,8 @@ AHEAD_BYTES = 1 << 18
 """Packed bytes are unpacked so many at a time ahead of whoever reads them."""
 MAX_LINE_BYTES = 1 << 22
 """What reads in blocks takes no longer line."""
+_MOST_DIGITS = 19
+"""Digits of the largest number of 64 bits with a sign."""
 WIDEST = (1 << 62) - 1
 """The largest quantity or price that a reader counts with: two of them fit into int64."""
 DAMAGED = (EOFError, lzma.LZMAError, zlib.error, zstandard.ZstdError, zipfile.BadZipFile, OSError)
@@ -289,7 +291,9 @@ def whole_number(text: str, where: tuple[str, int, str]) -> int:
     digits = text[1:] if text[:1] == "-" else text
     if not digits.isdecimal() or not digits.isascii():
         raise BadLineError(*where, f"{text[:40]!r} is not a whole number")
-    value = int(text)
+    digits = digits.lstrip("0") or "0"
+    value = int(digits) if len(digits) <= _MOST_DIGITS else 1 << 64  # Python itself refuses thousands of digits
+    value = -value if text[0] == "-" else value
     if not -(1 << 63) <= value < 1 << 63:
         raise BadLineError(*where, f"{text[:40]} is beyond 64 bits")
     return value

@@ -18,6 +18,8 @@ from gateway.registry.errors import in_one_line
 
 FORMATS = ("csv", "jsonl", "parquet")
 NAMES = (*COLUMNS, CHAIN)
+_MOST_DIGITS = 60
+"""No whole number of an export has more; Python itself refuses thousands of them."""
 NO_PARQUET = "Parquet needs pyarrow: pip install 'lionrock[parquet]', or choose --format csv or jsonl"
 
 
@@ -159,7 +161,8 @@ def _read_csv(path: Path) -> Iterator[Record]:
 
 def _number(text: str) -> Any:
     """A whole number, or the text when it is none, so that it is not written back as it was."""
-    return int(text) if text.removeprefix("-").isdecimal() else f"{text} is no number"
+    is_number = text.removeprefix("-").isdecimal() and len(text) <= _MOST_DIGITS
+    return int(text) if is_number else f"{text} is no number"
 
 
 def _read_lines(path: Path) -> Iterator[Record]:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from engine import host
 from gateway import clock
-from gateway.cluster.messages import Author, EpochMessage, Message, Place, Reason, RecordMessage
+from gateway.cluster.messages import Author, EpochMessage, Message, Place, Reason, RecordMessage, SideMessage
+from gateway.cluster.side_pages import Change
 
 AS_STANDBY = "start it as a standby, which fetches what it lacks: lionrock standby"
 
@@ -94,3 +95,11 @@ def record_message(author: Author, record: host.RawRecord) -> RecordMessage:
     """The message of a record."""
     place, body = Place(record.segment, record.number), b"".join(record.parts)
     return RecordMessage(author, place, record.first_seq, record.last_seq, record.chain, body)
+
+
+def side_message(author: Author, end: host.LogEnd, change: Change) -> SideMessage:
+    """The message of a part of what has changed in a side file, behind this end of the log."""
+    return SideMessage(
+        epoch=author.epoch, node=author.node, segment=end.segment, number=end.number, last_seq=end.last_seq,
+        chain=end.chain, **change._asdict(),
+    )  # fmt: skip

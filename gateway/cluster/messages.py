@@ -111,7 +111,7 @@ class SideMessage(_Beside, frozen=True, kw_only=True):
 
     name: str
     version: int
-    """Counts the file's changes: a higher one is newer. The first has every page."""
+    """Counts the file's changes as one process sends them. Version 1 has every page: what was known before is void."""
     part: int
     parts: int
     page_bytes: int

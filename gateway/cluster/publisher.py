@@ -17,6 +17,9 @@ from gateway.cluster.stream import Reply, Stream, StreamError
 
 REPLY_MS = 1000
 """A publish that is not answered for so long is in doubt."""
+LOST_MS = 30_000
+"""A server that was cut off may show an older end of the stream until it notices, which takes about 10 s: only then is
+what it lacks lost."""
 PAUSE_SECONDS = 0.05
 """How long after a stream that did not answer it is asked again."""
 State = Literal["leading", "silent"]
@@ -91,6 +94,7 @@ class Publisher:
             await asyncio.wait_for(self._wake.wait(), max(0.0, left_ms / 1000))
         except TimeoutError:
             if self._under_way and clock.steady_ns() - self._oldest_ns >= REPLY_MS * 1_000_000:
+                self._stream.drop()
                 self._doubt(f"the stream has not answered for {REPLY_MS} ms")
 
     async def _send(self) -> None:
@@ -145,7 +149,9 @@ class Publisher:
                 if not self._stream.server:
                     await self._stream.connect()
                 sequence, message = await self._stream.last()
-                break
+                if sequence >= self.confirmed or clock.steady_ns() - begun_ns >= LOST_MS * 1_000_000:
+                    break
+                raise StreamError(f"the server says sequence {sequence}, and {self.confirmed} was confirmed")
             except StreamError as error:
                 self._stream.drop()
                 self.why = str(error)

@@ -11,17 +11,21 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+import traceback
+from collections import deque
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from engine import host
 from gateway.cluster import pipe
-from gateway.cluster.beginning import FencedError, RefusedError, begin, epoch_message, record_message
+from gateway.cluster.beginning import FencedError, RefusedError, begin, epoch_message, record_message, side_message
 from gateway.cluster.messages import Author, Beat, EpochMessage, Message, Place
-from gateway.cluster.pipe import FrameReader, Lead, Report, Settings, Standing
+from gateway.cluster.pipe import FrameReader, Lead, Report, Settings, SideChanged, Standing
 from gateway.cluster.publisher import PAUSE_SECONDS, LostError, Publisher
+from gateway.cluster.side_pages import SideFile
 from gateway.cluster.stream import Reply, SetupError, Stream, StreamError
 
 READ_BYTES = 1 << 20
@@ -42,8 +46,11 @@ class PublisherProcess:
         self._author = Author(0, settings.node)
         self._end = host.LogEnd(0, 0, 0, b"")
         """The last record that was queued: what follows is behind it."""
-        self._early: list[tuple[int, bytes]] = []
-        """Frames that came before it led."""
+        self._held: deque[tuple[int, bytes]] = deque()
+        """Frames that came before it led, or while something ahead of them is being done."""
+        self._is_busy = False
+        self._holding: asyncio.Task[None] | None = None
+        self._side_files: dict[str, SideFile] = {}
         self._reader = FrameReader()
         self._task: asyncio.Task[None] | None = None
         self._is_leading = False
@@ -65,12 +72,51 @@ class PublisherProcess:
             self._task = asyncio.create_task(self._serve(msgspec.msgpack.decode(content, type=Lead)))
         elif kind == pipe.BEAT:
             await self._beat(pipe.read_beat(content))
-        elif not self._is_leading:  # beats are not kept: what comes early is taken at one go, without a pause
-            self._early.append((kind, content))
-        elif kind == pipe.RECORD:
-            self._queue(pipe.read_record(content))
-        elif kind == pipe.FINISH:
-            await self._finish()
+        else:
+            self._held.append((kind, content))
+            self._release()
+
+    def _release(self) -> None:
+        """Take what is held, in its order, unless something ahead of it is still being done."""
+        while self._held and self._is_leading and not self._is_busy:
+            kind, content = self._held.popleft()
+            if kind == pipe.RECORD:
+                self._queue(pipe.read_record(content))
+            elif kind == pipe.SIDE:
+                self._hold_for(self._copy_side(msgspec.msgpack.decode(content, type=SideChanged)))
+            elif kind == pipe.FINISH:
+                self._hold_for(self._finish())
+
+    def _hold_for(self, work: Coroutine[Any, Any, None]) -> None:
+        """Hold everything but heartbeats until this is done."""
+
+        async def hold() -> None:
+            with self._crashing():
+                await work
+            self._is_busy = False
+            self._release()
+
+        self._is_busy = True
+        self._holding = asyncio.create_task(hold())
+
+    @contextlib.contextmanager
+    def _crashing(self) -> Iterator[None]:
+        """End the process with what goes wrong inside: the venue begins another one."""
+        try:
+            yield
+        except tuple(ENDS) as error:
+            self._end_with(ENDS[type(error)], str(error))
+        except Exception:
+            traceback.print_exc()
+            os._exit(1)
+
+    async def _copy_side(self, changed: SideChanged) -> None:
+        """Queue the pages of a side file that are new. It is read in a thread: heartbeats go on."""
+        file = self._side_files.setdefault(changed.path, SideFile(Path(changed.path)))
+        changes = await asyncio.to_thread(file.changes)
+        assert self._publisher is not None
+        for change in changes:
+            self._publisher.put(side_message(self._author, self._end, change))
 
     def _queue(self, record: host.RawRecord) -> None:
         assert self._publisher is not None
@@ -97,10 +143,8 @@ class PublisherProcess:
     # --- leading --------------------------------------------------------------------------------------------------
 
     async def _serve(self, lead: Lead) -> None:
-        try:
+        with self._crashing():
             await self._lead(lead)
-        except tuple(ENDS) as error:
-            self._end_with(ENDS[type(error)], str(error))
 
     async def _lead(self, lead: Lead) -> None:
         lacking: Iterator[host.RawRecord] = iter(())
@@ -122,9 +166,7 @@ class PublisherProcess:
             publisher.on_state = self._say_state
             self._is_leading = True
             self._report("leading")
-            early, self._early = self._early, []
-            for kind, content in early:
-                await self._take(kind, content)
+            self._release()
         await running
 
     async def _begin_epoch(self, lead: Lead) -> tuple[int, Iterator[host.RawRecord]]:

@@ -23,7 +23,7 @@ from engine import host
 from gateway import clock
 from gateway.cluster import pipe
 from gateway.cluster.messages import Place, Reason
-from gateway.cluster.pipe import FrameReader, Lead, Report, Settings, Standing
+from gateway.cluster.pipe import FrameReader, Lead, Report, Settings, SideChanged, Standing
 from gateway.config import Config
 from gateway.venue.health import Effect, Health
 from gateway.venue.released import NotLeadingError
@@ -65,6 +65,8 @@ class Replication:
         self._unconfirmed: deque[_Sent] = deque()
         self._unsent: deque[memoryview | bytes] = deque()
         self._unconfirmed_bytes = 0
+        self._sides: dict[Path, bytes] = {}
+        """What says that a side file has changed: another process sends each of them whole first."""
         self._is_writing = False
         self._lead: Lead | None = None
         self._is_closing = False
@@ -173,7 +175,7 @@ class Replication:
             sent, self._is_writing = list(self._unconfirmed), False
             before = sent[0].place if sent else None
             again = msgspec.structs.replace(self._lead, reason="start", epoch=0, sequence=0, before=before)
-            self._unsent = deque([pipe.message_frame(pipe.LEAD, again)])
+            self._unsent = deque([pipe.message_frame(pipe.LEAD, again), *self._sides.values()])
             for entry in sent:
                 self._unsent.extend(entry.frame)
             self._flush()
@@ -202,6 +204,11 @@ class Replication:
             self._unconfirmed_bytes += size_bytes
             self._unsent.extend(part for part in frame if part)
             self._flush()
+
+    def side_changed(self, path: Path) -> None:
+        """A file beside the journal has changed: have it sent behind the records so far, ahead of those to come."""
+        self._sides[path] = pipe.message_frame(pipe.SIDE, SideChanged(path=str(path.resolve())))
+        self._send([self._sides[path]])
 
     def beat(self, last_seq: int) -> None:
         """Say that the venue's loop turns, unless what it has to say is stuck already."""

@@ -92,6 +92,10 @@ class Registry:
         """A number to poll: it changes when another process has changed the file."""
         return int(self._db.execute("PRAGMA data_version").fetchone()[0])
 
+    def written(self) -> tuple[int, int]:
+        """What changes when anybody has changed the file, this connection or another process."""
+        return self.changes(), self._db.total_changes
+
     # --- clients, persons, accounts -------------------------------------------------------------------------------
 
     def create_account(

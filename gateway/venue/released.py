@@ -4,6 +4,7 @@ A machine alone releases what is on its disk. In a cluster it may also wait unti
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol
 
 from engine import host
@@ -46,6 +47,10 @@ class Copies(Protocol):
 
     def on_record(self, record: host.RawRecord) -> None:
         """A record is about to be written."""
+        ...
+
+    def side_changed(self, path: Path) -> None:
+        """A file beside the journal has changed: have the copies get it ahead of what is written from here on."""
         ...
 
     def look(self, health: Health) -> None:

@@ -99,7 +99,7 @@ class Venue:
         self.projection = Projection(host.RING_ROWS, config.report_rows, self.history)
         self.phases.end("compiled read model")
         self._results: list[tuple[int, int, int]] = []
-        self._changes_seen = -1
+        self._changes_seen, self._registry_copied = -1, (-1, -1)
         self._last_reference = 0
         self._unmarked: dict[int, tuple[int, int, int]] = {}
         self._durable: list[tuple[int, int, int]] = []
@@ -224,6 +224,7 @@ class Venue:
         self.released.copies, self.released.waits = copies, self.config.cluster.acknowledge == "replicated"
         copies.on_replicated = self.sequencer.release
         self.engine.journal.tell_records(copies.on_record)
+        self._copy_registry()
 
     def start(self) -> None:
         """Begin to trade: start surveillance, and put the registry's pending intents into the log."""
@@ -378,6 +379,7 @@ class Venue:
         answered: dict[int, Result] = {}
         while intents := self.registry.pending_intents(self._last_reference):
             self._last_reference = intents[-1].reference
+            self._copy_registry()  # ahead of what follows from it: a log without its registry starts nowhere
             self.context.end_revoked_keys()
             for intent in intents:
                 row = sweep_row(intent) if intent.sweeps else None
@@ -395,6 +397,13 @@ class Venue:
             self._unmarked.update({result[0]: result for result in results})
             self.sequencer.close_turn(partial(self._mark, results))
         return answered
+
+    def _copy_registry(self) -> None:
+        """Have those who have copies of the log get the registry as it is now, if it has changed."""
+        copies, written = self.released.copies, self.registry.written()
+        if copies is not None and written != self._registry_copied:
+            self._registry_copied = written
+            copies.side_changed(self.config.registry)
 
     def _mark(self, results: list[tuple[int, int, int]]) -> None:
         """Note in the registry that the log holds these: they are durable."""
@@ -440,3 +449,4 @@ class Venue:
         self.snapshots.tick(self.released.seq)
         self.daily_review.look(self.time.now_ns())
         self.gateway_log.tick(self.time.now_ns())
+        self._copy_registry()

@@ -32,8 +32,8 @@ OFFICER_MUTANTS = (
         f"{OPERATING}::test_an_order_s_life_is_read_out_of_the_journal_beside_the_venue",
     ),
     Mutant(
-        "the nearest to liquidation is last", "sessions/methods/operating.py", "sorted(nearest, reverse=True)",
-        "sorted(nearest)", RISKS,
+        "the nearest to liquidation is last", "sessions/methods/operating.py", "import nlargest",
+        "import nsmallest as nlargest", RISKS,
     ),
     Mutant(
         "one document is two persons'", "registry/identities.py", "if found and found[0] != person:", "if False:",

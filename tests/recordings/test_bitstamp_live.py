@@ -227,6 +227,10 @@ WRONG = {
     "an order in a named line": ("1580371200123 order_created {]", "line: is no order of a bitstamp_live capture"),
     "a snapshot of levels": (json.dumps({**SHOT, "data": {**SHOT["data"], "bids": [["1", "1"]]}}), "bids: .* order id"),
     "a snapshot's id": (json.dumps({**SHOT, "data": {**SHOT["data"], "asks": [["1", "1", "x"]]}}), "asks: .* order id"),
+    "a snapshot's id of thousands of digits": (
+        json.dumps({**SHOT, "data": {**SHOT["data"], "bids": [["1", "1", "9" * 5000]]}}),
+        "bids: .* is not price, amount and order id",
+    ),
     "a snapshot's price": (
         json.dumps({**SHOT, "data": {**SHOT["data"], "asks": [["0", "1", 1]]}}),
         "asks: 0 is not ab",

@@ -116,6 +116,8 @@ def test_flash1_truncated_file_says_where(tmp_path: Path) -> None:
         ("NEW,1,0,7,4,11", "line 6, line: 6 fields instead of 7"),
         ("NEW,1,0,1e3,4,11,101", "line 6, quantity: '1e3' is not a whole number"),
         ("NEW,1,0,7,4,11,99999999999999999999", "line 6, price_ticks: .* beyond 64 bits"),
+        (f"NEW,1,0,7,4,11,{'9' * 5000}", "line 6, price_ticks: 9{40} is beyond 64 bits$"),
+        (f"NEW,1,0,7,4,{'0' * 5000}11,-1{'0' * 5000}", "line 6, price_ticks: -10{38} is beyond 64 bits$"),
         ("NEW,3,0,7,4,11,101", "line 6, side: 3 is not within 0 to 1"),
     ],
 )

@@ -298,11 +298,12 @@ def _read(path: Path, opened: Callable[[], Reader]) -> str:
                 wrong = _wrong_rows(reader, commands)
                 if wrong:
                     raise Wrong(wrong)
-            first, last = (int(batch.messages[0]), int(batch.messages[-1])) if len(batch.messages) else (0, 0)
-            if batch.read < read or last > batch.read + 1 or (parted and first > parted):
-                raise Wrong(f"messages {first} to {last}, {batch.read} read after {read}; {parted} was parted")
-            parted = last if last > batch.read else 0
-            read, rows = batch.read, rows + len(commands)
+            last = int(batch.messages[-1]) if len(batch.messages) else 0
+            if batch.read < read or last > batch.read + 1:
+                raise Wrong(f"messages up to {last}, {batch.read} read after {read}")
+            parted, read, rows = max(parted, last), batch.read, rows + len(commands)
+        if parted > read:
+            raise Wrong(f"message {parted} was parted, and only {read} were read")
     except RecordingError as error:
         return _refusal(path, str(error))
     return f"{rows.bit_length()} rows {reader.bad.bit_length()} bad {' '.join(getattr(reader, 'ignored', {}))}"

@@ -23,7 +23,7 @@ from engine.codes import AccountAttribute, ClientAttribute, Mode
 from gateway import cli
 from gateway.audit_trail import proofs, seals
 from gateway.audit_trail.day_tree import VENUE_WIDE, DayEnd, DayTree, days_of, owner_of, owner_of_client
-from gateway.audit_trail.export import read, write
+from gateway.audit_trail.export import FileError, read, write
 from gateway.audit_trail.hash_chain import chained
 from gateway.audit_trail.records import Scope, scope_of
 from gateway.audit_trail.seals import SealError, check_all, read_public_key, read_seal, seal_days
@@ -174,6 +174,16 @@ def test_a_forgery_that_is_whole_in_itself_is_not_proved(
     capsys.readouterr()
     assert sealed.verify(path, sealed.prove(0, FIRST)) == 1
     assert f"{FIRST} of account 0: " in capsys.readouterr().out
+
+
+def test_a_number_of_thousands_of_digits_is_refused_in_one_line(sealed: Sealed, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    write(read(sealed.export(0)), path, "csv")
+    first, second, *_ = path.read_bytes().splitlines(keepends=True)
+    assert second[0:1].isdigit()
+    path.write_bytes(first + b"9" * 5000 + second)
+    with pytest.raises(FileError, match=r"a.csv: record 1 is not as an export writes it$"):
+        list(read(path))
 
 
 def test_what_is_venue_wide_is_proved_as_well(sealed: Sealed, tmp_path: Path) -> None:
