@@ -1,6 +1,7 @@
 """The alerts of surveillance over the protocol: the list, one with its orders as they were shown, and reviews."""
 
 import logging
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from gateway.sessions.methods.operating import operation_of
 from gateway.sessions.slices import Slices
 from gateway.sessions.state import Call, SessionState
 from gateway.surveillance.store import AlertError, AlertStore, Filed, Review
+from gateway.wire.decimals import Contract
 from gateway.wire.errors import ErrorCode, Refusal, bad_param
 from gateway.wire.jsonrpc_answers import encode
 from gateway.wire.log_lines import event
@@ -26,6 +28,7 @@ from gateway.wire.views import OrderView
 
 _LOG = logging.getLogger("lionrock.office")
 _PREFIX = "venue/admin/"
+_LOTS = re.compile(r"\b([0-9]{1,18})(?: of ([0-9]{1,18}))? lots\b")
 MOST_ORDERS = 200
 """Of an alert's orders so many are shown, the earliest ones."""
 
@@ -62,12 +65,13 @@ def list_alerts(session: SessionState, params: m.ListAlerts, call: Call) -> Slic
 def _row(call: Call, alert: Filed) -> dict[str, Any]:
     registry, slot = call.context.registry, alert.contract_slot
     known, contracts = registry.next_account_slot(), call.projection.contracts()
+    contract = contracts[slot] if 0 <= slot < len(contracts) else None
     return {
         "number": alert.number,
         "rule": alert.rule,
-        "text": alert.text,
+        "text": _in_amounts(alert.text, contract) if contract else alert.text,
         "timestamp": alert.time_ns // NS_PER_MS,
-        "instrument_name": contracts[slot].name if 0 <= slot < len(contracts) else None,
+        "instrument_name": contract.name if contract else None,
         "accounts": [registry.account_at(account).name for account in alert.accounts if 0 <= account < known],
         "first_sequence": alert.first_seq,
         "last_sequence": alert.last_seq,
@@ -75,6 +79,16 @@ def _row(call: Call, alert: Filed) -> dict[str, Any]:
         "reviewer": alert.reviewer or None,
         "note": alert.note,
     }
+
+
+def _in_amounts(text: str, contract: Contract) -> str:
+    """What the rules say in lots, as amounts: clients and officers see no lots anywhere else."""
+
+    def told(found: re.Match[str]) -> str:
+        amounts = [contract.amount_text(int(lots)).decode() for lots in found.groups() if lots]
+        return f"{' of '.join(amounts)} {contract.base}"
+
+    return _LOTS.sub(told, text)
 
 
 def get_alert(session: SessionState, params: m.GetAlert, call: Call) -> Slices:

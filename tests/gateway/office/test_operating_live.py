@@ -167,10 +167,12 @@ def test_alerts_are_shown_with_their_orders_and_reviewed_by_the_person_of_the_ke
             await alice.cancel(placed.order.order_id)
             store = AlertStore(file_of(tmp_path / "v"))
             figures = {"traded_lots": 1}
-            store.add([Alert("spoofing", "<b>shown</b>", 10**18, 0, (0,), Evidence([5], [order_id, 999], figures))])
+            text = "<b>5 of 20 lots shown, 7 lots gone</b>"
+            store.add([Alert("spoofing", text, 10**18, 0, (0,), Evidence([5], [order_id, 999], figures))])
             store.close()
             [listed] = (await ann.call("venue/admin/list_alerts"))["alerts"]
             assert (listed["rule"], listed["instrument_name"], listed["accounts"]) == ("spoofing", BTC, ["alice"])
+            assert listed["text"] == "<b>0.005 of 0.02 BTC shown, 0.007 BTC gone</b>"
             alert = await ann.call("venue/admin/get_alert", number=listed["number"])
             [order] = alert["orders"]  # the other one is nobody's
             assert (order["order_id"], order["order_state"], order["price"]) == (str(order_id), "cancelled", 19000)

@@ -3,6 +3,7 @@ import { Dialog } from "../shared/dialog";
 import { useOnce } from "../shared/once";
 import { Time } from "../shared/time";
 import type { Venue } from "../shared/venue";
+import { AccountLink } from "./account_link";
 import { AlertChart } from "./alert_chart";
 import { useAsked, usePages } from "./asked";
 import { askFor } from "./change_dialog";
@@ -37,7 +38,7 @@ export function Alerts({ venue }: { venue: Venue }) {
           { head: "Time", time: ({ timestamp }) => timestamp },
           { head: "Rule", cell: ({ rule }) => words(rule) },
           { head: "Contract", cell: (row) => row.instrument_name ?? "–" },
-          { head: "Accounts", cell: ({ accounts }) => accounts.join(", ") },
+          { head: "Accounts", cell: ({ accounts }) => <span>{accounts.map((name) => <span> <AccountLink name={name} /></span>)}</span>, file: ({ accounts }) => accounts.join(" ") },
           { head: "What", wide: ({ text }) => text },
           { head: "State", cell: ({ state: own, reviewer }) => reviewer === null ? own : `${own} by ${reviewer}` },
           { head: "", cell: ({ number }) => <button type="button" class="button small" aria-label={`Look at alert ${number}`} onClick={() => (open.value = number)}>Look…</button> },

@@ -3,6 +3,7 @@ import type { ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
 import { keepCredentials } from "../shared/session";
 import { switchTheme, theme } from "../shared/theme";
+import { zone } from "../shared/times";
 import type { Venue } from "../shared/venue";
 import { Affiliates } from "./affiliates";
 import { Alerts } from "./alerts";
@@ -18,7 +19,7 @@ import { Overview } from "./overview";
 import { Risk } from "./risk";
 import { Sessions } from "./sessions";
 import { SignIn } from "./sign_in";
-import { health, KEYS, officer, readiness, unreachable } from "./state";
+import { health, KEYS, officer, readiness, unreachable, waits } from "./state";
 import { words } from "./words";
 
 const PLACES: Record<string, { title: string; shown: ComponentType<{ venue: Venue }> }> = {
@@ -35,9 +36,9 @@ const PLACES: Record<string, { title: string; shown: ComponentType<{ venue: Venu
   audit: { title: "Audit", shown: Audit },
 };
 
-/** The place that the address names: the overview without one. */
+/** The place that the address names, the overview without one; what stands behind it is the place's own. */
 function placeOf(hash: string): string {
-  const name = hash.replace(/^#\//, "");
+  const [name = ""] = hash.replace(/^#\//, "").split("/");
   return name in PLACES ? name : "overview";
 }
 
@@ -59,7 +60,7 @@ export function App({ venue }: { venue: Venue }) {
         <div class="columns">
           <nav aria-label="places">
             {Object.entries(PLACES).map(([name, { title }]) => (
-              <a href={`#/${name}`} aria-current={place.value === name ? "page" : undefined}>{title}</a>
+              <a href={`#/${name}`} aria-current={place.value === name ? "page" : undefined}>{title}<Waits text={waits.value[name]} /></a>
             ))}
           </nav>
           <main aria-label={PLACES[place.value]!.title}>
@@ -70,6 +71,10 @@ export function App({ venue }: { venue: Venue }) {
       {officer.value !== null && <ChangeDialog venue={venue} />}
     </div>
   );
+}
+
+function Waits({ text }: { text: string | undefined }) {
+  return text === undefined ? null : <span class="waits" title="waits for somebody">{text}</span>;
 }
 
 function Head({ venue }: { venue: Venue }) {
@@ -86,6 +91,7 @@ function Head({ venue }: { venue: Venue }) {
         {isReady === undefined ? "…" : isReady ? "● takes orders" : `■ ${words(health.value?.state ?? "not ready")}: takes no orders`}
       </span>
       <span class="grows" />
+      <span class="dim" title="Point at a time to see it in UTC">times: {zone(new Date())}</span>
       {officer.value !== null && <span><b>{officer.value.person}</b> <span class="dim">({officer.value.scopes.join(", ")})</span></span>}
       <button type="button" class="button small" onClick={switchTheme} aria-label={`Change to the ${theme.value === "dark" ? "light" : "dark"} theme`}>
         {theme.value === "dark" ? "Light" : "Dark"}

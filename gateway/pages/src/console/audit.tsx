@@ -31,12 +31,21 @@ interface Asked {
   number: string;
 }
 
+/** The account that the address names: #/audit/alice. */
+function accountOf(hash: string): string {
+  try {
+    return decodeURIComponent(hash.replace(/^#\/audit\/?/, ""));
+  } catch {
+    return ""; // no name that this page has written
+  }
+}
+
 const AGAIN_MS = 1000;
 
 /** Search of the audit trail: an account's orders, and for each decision the ladder row by row. */
 export function Audit({ venue }: { venue: Venue }) {
-  const account = useSignal("");
-  const shownAccount = useSignal("");
+  const account = useSignal(accountOf(location.hash));
+  const shownAccount = useSignal(account.value);
   const explained = useSignal("");
   const asked = useSignal<Asked | null>(null);
   const by = useSignal<Asked["by"]>("order");
@@ -47,6 +56,7 @@ export function Audit({ venue }: { venue: Venue }) {
         <form class="actions" onSubmit={(event) => {
           event.preventDefault();
           shownAccount.value = account.value.trim();
+          history.replaceState(null, "", `#/audit/${encodeURIComponent(shownAccount.value)}`);
         }}>
           <label class="field narrow">
             <span>Account</span>

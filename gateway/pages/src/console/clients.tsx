@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { Dialog } from "../shared/dialog";
 import type { Venue } from "../shared/venue";
+import { AccountLink } from "./account_link";
 import { useAsked } from "./asked";
 import { askFor } from "./change_dialog";
 import type { ClientRecord, ClientSummary } from "./console_types";
@@ -11,6 +12,8 @@ import { Table } from "./table";
 import { told, words } from "./words";
 
 const PAGE = 100;
+/** What is valid for longer than a life has no end for an officer. */
+const NO_END_DAYS = 36_525;
 
 /** Clients: who they are, what each still lacks, and onboarding or renewal step by step. */
 export function Clients({ venue }: { venue: Venue }) {
@@ -43,7 +46,7 @@ export function Clients({ venue }: { venue: Venue }) {
           },
           {
             head: "Accounts", file: ({ accounts }) => accounts.map(({ account }) => account).join(" "),
-            cell: ({ accounts }) => accounts.map(({ account, restriction }) => <div>{account}{restriction !== "none" && <span class="warn"> {words(restriction)}</span>}</div>),
+            cell: ({ accounts }) => <div>{accounts.map(({ account, restriction }) => <div><AccountLink name={account} />{restriction !== "none" && <span class="warn"> {words(restriction)}</span>}</div>)}</div>,
           },
           {
             head: "Lacks", file: ({ missing }) => missing.join(" "),
@@ -51,7 +54,7 @@ export function Clients({ venue }: { venue: Venue }) {
           },
           {
             head: "Lapses first", file: ({ lapses_first, valid_through }) => `${lapses_first ?? ""} ${valid_through ?? ""}`.trim(),
-            cell: (row) => row.lapses_first === null ? "–" : <span class={urgency(row.days_left ?? 0)}>{words(row.lapses_first)}, {row.valid_through} ({row.days_left} days)</span>,
+            cell: (row) => row.lapses_first === null ? "–" : <span class={urgency(row.days_left ?? 0)}>{(row.days_left ?? 0) > NO_END_DAYS ? "no end" : `${words(row.lapses_first)}, ${row.valid_through} (${row.days_left} days)`}</span>,
           },
           { head: "", cell: ({ client }) => <button type="button" class="button small" aria-label={`Open ${client}`} onClick={() => (open.value = client)}>Open…</button> },
         ]} />

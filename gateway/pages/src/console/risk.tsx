@@ -3,8 +3,10 @@ import { money, percent, shown, signed } from "../shared/numbers";
 import type { Venue } from "../shared/venue";
 import { AccountDialog } from "./account_dialog";
 import { useAsked, usePages } from "./asked";
+import { AccountLink } from "./account_link";
 import { askFor } from "./change_dialog";
 import type { ForcedTrade, Risk as Row } from "./console_types";
+import { roundsOf } from "./forced_rounds";
 import { figures, isCompliance } from "./state";
 import { Table } from "./table";
 import { words } from "./words";
@@ -15,7 +17,7 @@ const NEAR = 0.8;
 /** Accounts near liquidation, and what liquidation and deleveraging have closed. */
 export function Risk({ venue }: { venue: Venue }) {
   const risks = usePages<Row>(venue, "venue/admin/list_risks", "risks", { count: 100 }, 3000);
-  const forced = useAsked<ForcedTrade[]>(venue, "venue/admin/list_forced_trades", { count: 200 }, 5000);
+  const forced = useAsked<ForcedTrade[]>(venue, "venue/admin/list_forced_trades", { count: 1000 }, 5000);
   const open = useSignal("");
   const explain = (account: string) => (
     <button type="button" class="button small" aria-label={`Explain ${account}`} onClick={() => (open.value = account)}>Explain…</button>
@@ -31,34 +33,34 @@ export function Risk({ venue }: { venue: Venue }) {
       <Table name="Accounts with positions" rows={risks.data.value} pages={risks.pages} error={risks.error.value} empty="Nobody holds a position."
         keyOf={({ account }) => account}
         columns={[
-          { head: "Account", cell: ({ account }) => account },
+          { head: "Account", cell: ({ account }) => <AccountLink name={account} />, file: ({ account }) => account },
           { head: "Client", cell: ({ client }) => client },
           {
-            head: "Maintenance / equity", isNumber: true, file: ({ margin_ratio }) => margin_ratio,
+            head: "Nearest pool", hint: "Maintenance margin as a share of equity, of the cross pool or of the isolated position that is nearest to liquidation: it begins above 100 %", isNumber: true, file: ({ margin_ratio }) => margin_ratio,
             cell: ({ margin_ratio: ratio, is_liquidating }) => (
               <span class={is_liquidating || ratio > 1 ? "down" : ratio > NEAR ? "warn" : ""}>
                 {is_liquidating ? "■ being liquidated, " : ratio > NEAR ? "◐ near, " : ""}{percent(ratio, 1).replace("+", "")}
               </span>
             ),
           },
-          { head: "Equity", number: ({ equity }) => equity, say: 2 },
-          { head: "Maintenance", number: (row) => row.maintenance_margin, say: 2 },
+          { head: "Cross equity", number: ({ equity }) => equity, say: 2 },
+          { head: "Cross maintenance", number: (row) => row.maintenance_margin, say: 2 },
           { head: "Initial, with orders", number: (row) => row.initial_margin, say: 2 },
           { head: "Open orders", isNumber: true, cell: ({ open_orders }) => open_orders },
           {
-            head: "Positions", file: ({ positions }) => positions,
-            cell: ({ positions }) => positions.map((one) => (
-              <div>
-                <span class={one.size > 0 ? "up" : "down"}>{signed(one.size, 4)}</span> {one.instrument_name}
+            head: "Positions", hint: "Until: the mark at which it would be liquidated", file: ({ positions }) => positions,
+            cell: ({ positions }) => <div>{positions.map((one) => (
+              <div class="held">
+                <span class={one.size > 0 ? "up" : "down"}>{signed(one.size, 4)}</span> <span title={one.instrument_name}>{one.instrument_name.replace("-PERPETUAL", "")}</span>
                 {one.margin_mode === "isolated" && ", isolated"}
-                {one.liquidation_price !== null && <span class="dim"> liquidation at {shown(one.liquidation_price, 2)}, {shown(one.distance_percent, 2)} % away</span>}
+                {one.liquidation_price !== null && <span class="dim"> until {money(one.liquidation_price)}, {shown(one.distance_percent, 2)} % away</span>}
               </div>
-            )),
+            ))}</div>,
           },
           {
             head: "",
             cell: ({ account, client }) => (
-              <span class="actions">
+              <span class="actions stacked">
                 {explain(account)}
                 {isCompliance.value && (
                   <>
@@ -72,18 +74,19 @@ export function Risk({ venue }: { venue: Venue }) {
             ),
           },
         ]} />
-      <Table name="Liquidations and deleveraging" rows={forced.data.value} error={forced.error.value} empty="Nothing was closed by force."
-        keyOf={({ trade_id }) => trade_id}
+      <Table name="Liquidations and deleveraging" rows={forced.data.value === null ? null : roundsOf(forced.data.value)} error={forced.error.value}
+        empty="Nothing was closed by force." keyOf={({ key }) => key}
         columns={[
-          { head: "Time", time: ({ timestamp }) => timestamp },
+          { head: "Until", time: ({ untilMs }) => untilMs },
           { head: "How", cell: ({ type }) => <span class={type === "deleveraging" ? "down" : "warn"}>{words(type)}</span>, file: ({ type }) => type },
-          { head: "Contract", cell: (row) => row.instrument_name },
-          { head: "Account", cell: ({ account }) => account },
+          { head: "Contract", cell: ({ instrument }) => instrument },
+          { head: "Account", cell: ({ account }) => <AccountLink name={account} />, file: ({ account }) => account },
           { head: "Side", cell: ({ direction }) => direction },
           { head: "Amount", number: ({ amount }) => amount, say: 4 },
-          { head: "Price", number: ({ price }) => price, say: money },
-          { head: "Mark", number: (row) => row.mark_price, say: money },
-          { head: "Gave up its profit", cell: ({ against }) => against ?? "–" },
+          { head: "Price on average", number: ({ price }) => price, say: money },
+          { head: "Mark", number: ({ mark }) => mark, say: money },
+          { head: "Trades", isNumber: true, cell: ({ trades }) => trades },
+          { head: "Gave up its profit", cell: ({ against }) => against.join(", ") || "–" },
         ]} />
       {open.value !== "" && <AccountDialog key={open.value} venue={venue} account={open.value} onClose={() => (open.value = "")} />}
     </>

@@ -2,6 +2,7 @@ import { useSignal } from "@preact/signals";
 import { Dialog } from "../shared/dialog";
 import { useOnce } from "../shared/once";
 import type { Venue } from "../shared/venue";
+import { AccountLink } from "./account_link";
 import { useAsked } from "./asked";
 import { askFor } from "./change_dialog";
 import type { SessionInfo } from "./console_types";
@@ -9,6 +10,9 @@ import { Fault } from "./fault";
 import { bytes, duration } from "./figures";
 import { changed, isAdmin } from "./state";
 import { Table } from "./table";
+
+/** The venue tells whole seconds. */
+const wholeSeconds = (seconds: number) => (seconds < 10 ? `${seconds} s` : duration(seconds));
 
 /** Who is connected, and how to cut a connection or end a key. */
 export function Sessions({ venue }: { venue: Venue }) {
@@ -20,15 +24,15 @@ export function Sessions({ venue }: { venue: Venue }) {
         keyOf={({ session }) => session}
         columns={[
           { head: "Session", isNumber: true, cell: ({ session }) => session },
-          { head: "Account", cell: ({ account, scopes }) => account ?? (scopes.length > 0 ? "officer" : "–") },
+          { head: "Account", cell: ({ account, scopes }) => account === null ? (scopes.length > 0 ? "officer" : "–") : <AccountLink name={account} />, file: ({ account }) => account },
           { head: "Person", cell: ({ person }) => person ?? "–" },
           { head: "Key", cell: ({ key }) => key ?? "–" },
           { head: "Address", cell: ({ address }) => address },
           { head: "Port", cell: ({ port }) => port },
           { head: "Protocol", cell: ({ is_binary }) => (is_binary ? "binary" : "JSON") },
           { head: "Channels", isNumber: true, cell: ({ channels }) => channels },
-          { head: "Open for", isNumber: true, cell: ({ open_s }) => duration(open_s), file: ({ open_s }) => open_s },
-          { head: "Silent for", isNumber: true, cell: ({ idle_s }) => duration(idle_s), file: ({ idle_s }) => idle_s },
+          { head: "Open for", isNumber: true, cell: ({ open_s }) => wholeSeconds(open_s), file: ({ open_s }) => open_s },
+          { head: "Silent for", isNumber: true, cell: ({ idle_s }) => wholeSeconds(idle_s), file: ({ idle_s }) => idle_s },
           {
             head: "Not read yet", isNumber: true, file: ({ unsent_bytes }) => unsent_bytes,
             cell: ({ unsent_bytes, is_slow }) => <span class={is_slow ? "down" : ""}>{is_slow && "■ slow, "}{bytes(unsent_bytes)}</span>,

@@ -1,4 +1,4 @@
-import { computed, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 import { takeCredentials } from "../shared/session";
 import type { Venue } from "../shared/venue";
 import type { Health, Readiness, SessionInfo } from "./console_types";
@@ -19,6 +19,26 @@ export const unreachable = signal("");
 export const officer = signal<{ person: string; scopes: string[] } | null>(null);
 export const isCompliance = computed(() => officer.value?.scopes.includes("compliance") ?? false);
 export const isAdmin = computed(() => officer.value?.scopes.includes("admin") ?? false);
+
+/** What waits for a person, by place. */
+export const waits = signal<Record<string, string>>({});
+const WAITS_EVERY_MS = 10_000, MOST_COUNTED = 99;
+
+/** Count what waits: proposals for the second person, alerts that nobody has reviewed, what has lapsed or does so in a week. */
+async function count(venue: Venue): Promise<void> {
+  if (officer.value === null || document.visibilityState !== "visible") return;
+  const asked: [string, string, Record<string, unknown>][] = [
+    ["changes", "list_changes", { state: "proposed" }], ["alerts", "list_alerts", { state: "open" }],
+    ["calendar", "list_lapses", { days: 7 }],
+  ];
+  const found: Record<string, string> = {};
+  for (const [place, method, params] of asked) {
+    const page = await venue.call(`venue/admin/${method}`, { ...params, count: MOST_COUNTED + 1 });
+    const rows: number = page[method.replace("list_", "")].length;
+    if (rows > 0) found[place] = rows > MOST_COUNTED ? `${MOST_COUNTED}+` : String(rows);
+  }
+  waits.value = found;
+}
 
 /** Grows with everything that this page has changed: lists are asked for again then. */
 export const changed = signal(0);
@@ -50,6 +70,11 @@ export function begin(venue: Venue): void {
   const [kept] = takeCredentials(KEYS);
   if (kept !== undefined) venue.use(kept);
   venue.whenLive(() => learnOfficer(venue));
+  const again = () => count(venue).catch(() => undefined); // it is asked again soon
+  effect(() => {
+    if (officer.value !== null && changed.value >= 0) void again();
+  });
+  setInterval(again, WAITS_EVERY_MS);
   void look();
   setInterval(look, EVERY_MS);
 }

@@ -14,9 +14,10 @@ export function told(params: Record<string, unknown>): string {
 /** A parameter's value with its unit beside it, as the end of the parameter's name says: 30000000 ppb is 3 %. */
 export function withUnit(parameter: string, value: number | string | null): string {
   if (typeof value !== "number") return value === null ? "never set" : String(value);
-  if (parameter.endsWith("_ppb")) return `${value} (${Number((value / 1e7).toFixed(7))} %)`;
-  if (parameter.endsWith("_micros")) return `${value} (${(value / 1e6).toLocaleString("en", { maximumFractionDigits: 6 })})`;
-  if (parameter.endsWith("_ns") && value < 1e15) return `${value} (${value / 1e9} s)`;
+  const whole = value.toLocaleString("en");
+  if (parameter.endsWith("_ppb")) return `${Number((value / 1e7).toFixed(7))} % (${whole} ppb)`;
+  if (parameter.endsWith("_micros")) return `${(value / 1e6).toLocaleString("en", { maximumFractionDigits: 6 })} (${whole} micros)`;
+  if (parameter.endsWith("_ns") && value < 1e15) return `${value / 1e9} s (${whole} ns)`;
   if (parameter.endsWith("until_ns")) return value === 0 ? "never given" : `before ${new Date(value / 1e6).toISOString()}`;
-  return String(value);
+  return whole;
 }

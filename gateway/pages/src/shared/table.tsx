@@ -6,6 +6,9 @@ export interface Column<Row> {
   isNumber?: boolean;
   /** What a column's head means, for who points at it. */
   hint?: string;
+  /** Order the rows by this column; the head is a button then. */
+  onSort?(): void;
+  sorted?: "ascending" | "descending";
 }
 
 interface Props<Row> {
@@ -28,8 +31,12 @@ export function DataTable<Row>({ label, columns, rows, keyOf, empty, kind = "tab
       <thead>
         <tr>
           {columns.map((column) => (
-            <th key={column.head} scope="col" class={column.isNumber ? "number" : undefined} title={column.hint}>
-              {column.head === "" ? <span class="hidden-label">actions</span> : column.head}
+            <th key={column.head} scope="col" class={column.isNumber ? "number" : undefined} title={column.hint} aria-sort={column.sorted}>
+              {column.head === "" ? <span class="hidden-label">actions</span> : column.onSort === undefined ? column.head : (
+                <button type="button" class="head-button" onClick={column.onSort}>
+                  {column.head}{column.sorted !== undefined && <span aria-hidden="true"> {column.sorted === "ascending" ? "▲" : "▼"}</span>}
+                </button>
+              )}
             </th>
           ))}
         </tr>

@@ -25,6 +25,13 @@ export function utc(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 23).replace("T", " ")} UTC`;
 }
 
+/** The viewer's zone: UTC+08:00, UTC. */
+export function zone(now: Date): string {
+  const minutes = -now.getTimezoneOffset();
+  if (minutes === 0) return "UTC";
+  return `UTC${minutes < 0 ? "−" : "+"}${two(Math.floor(Math.abs(minutes) / 60))}:${two(Math.abs(minutes) % 60)}`;
+}
+
 /** How long until a moment: 3:07:59, or 07:59 within the hour. */
 export function countdown(untilMs: number, nowMs: number): string {
   const seconds = Math.max(0, Math.ceil((untilMs - nowMs) / 1000));
