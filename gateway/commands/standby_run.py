@@ -111,7 +111,7 @@ class Run:
         if noted is None:
             standby.begin()
         standby.on_taken = server.turns.touch
-        standby.can_lead = lambda: venue.clock_fault
+        standby.can_lead = lambda: server.why_not_to_lead
         try:
             await server.stand_by(standby.status)
         except OSError as error:

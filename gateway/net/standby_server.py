@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from engine import host
+from gateway import clock
 from gateway.clock import Accepted
 from gateway.cluster.replication import Replication
 from gateway.cluster.standby import Led
@@ -11,6 +12,9 @@ from gateway.config import Config
 from gateway.net.server import GOING_AWAY, Server
 from gateway.venue.losses import AcceptedLoss
 from gateway.venue.venue import Progress, Venue
+
+READY_NS = 30_000_000_000
+"""How long the process that publishes has to begin; a node that leads before would keep its clients waiting for it."""
 
 
 class StandbyServer(Server):
@@ -29,6 +33,14 @@ class StandbyServer(Server):
         await self.start()
         self._replication = Replication(self.venue.config, self._lose_lead)
         self._replication.start()
+        self._began_ns = clock.steady_ns()
+
+    @property
+    def why_not_to_lead(self) -> str:
+        """Why this node must not lead now; empty when it may."""
+        replication = self._replication
+        is_new = replication is None or (not replication.server and clock.steady_ns() - self._began_ns < READY_NS)
+        return self.venue.clock_fault or ("the process that publishes its log is still starting" if is_new else "")
 
     async def lead(self, led: Led) -> None:
         """Have the records of this node go to the stream from now on, and begin to trade. NotLeadingError."""
