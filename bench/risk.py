@@ -12,6 +12,8 @@ from engine.codes import AccountAttribute as A
 from engine.codes import CommandKind, EventKind, ExecInst, InvestorClass, Mode, OrdType, Side, TimeInForce
 from engine.codes import ContractParameter as P
 from engine.schema import COMMAND, DIRECTIVE, VENUE
+from gateway.read_model.rows_ahead import HELPER
+from gateway.venue.state_ahead import StateAhead
 
 START_NS = 1_772_442_000_000_000_000
 SECOND = 1_000_000_000
@@ -211,6 +213,8 @@ def orders(plan: Plan) -> list[Measurement]:
     for turn in range(plan.runs):
         plan.progress(f"orders of {accounts:,} accounts, run {turn + 1} of {plan.runs}")
         market = Market(accounts, accounts)
+        StateAhead(market.runner.root).look_again()  # as in a venue that is in use
+        HELPER.wait()
         rows = flow(plan.seed, count, accounts)
         rows["seq"], rows["time_ns"] = market.seq + 1 + np.arange(count), market.now_ns
         timings.append(market.runner.apply(rows))

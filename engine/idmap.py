@@ -12,7 +12,7 @@ import numpy as np
 from engine.codes import NIL
 from engine.kernels import inlined, kernel, rare
 from engine.row_access import CELLS_PER_BUCKET, cell_at, cells_equal
-from engine.units import lowest_bit, unlikely, wrapping_mul
+from engine.units import lowest_bit, prefetch, unlikely, wrapping_mul
 
 SLOT_BITS = 22
 SLOT_MASK = (1 << SLOT_BITS) - 1
@@ -84,9 +84,18 @@ def seek_on(s, start, mask, tag, place):
 
 
 @inlined
+def first_cell(table, size, tag):
+    """The first cell of a tag's bucket in the table of a size."""
+    return table.base + size + home_of(tag, size - 1)
+
+
+@inlined
 def likely_slot(s, table, tag):
-    """A slot from the tag's bucket, the right one for most ids in the map: good enough to prefetch, no more."""
-    start = table.base + table.size + home_of(tag, table.size - 1)
+    """A slot from the tag's bucket, the right one for most ids in the map: good enough to prefetch, no more.
+
+    Most often 0 for an id that is not in the map: the last cell of a bucket is seldom used.
+    """
+    start = first_cell(table, table.size, tag)
     last = 1 << (CELLS_PER_BUCKET - 1)
     return cell_at(s, start + lowest_bit(cells_equal(s, start, SLOT_BITS, tag) | last)).word & SLOT_MASK
 
@@ -167,6 +176,9 @@ def _move_some(s, table):
         else:
             _take(s, start, table.old_size - 1, table.cursor)
             _put(s, table.base + table.size, table.size - 1, cell >> SLOT_BITS, cell & SLOT_MASK)
+    behind = table.cursor + CELLS_PER_BUCKET
+    for first in (table.base + table.old_size, table.base + table.size, table.base + table.size + table.old_size):
+        prefetch(cell_at(s, first + behind))  # the next bucket, and the two where its cells go
 
 
 @rare

@@ -45,7 +45,13 @@ TAKER = record(  # the order being judged or matched: scratch that survives a pa
     ]
 )
 
-AHEAD = record([("tag", "i8"), ("slot", "i8")])  # what prefetching found out about a command: scratch of a call
+AHEAD = record(  # what prefetching found out about a command: scratch of a call
+    [
+        ("tag", "i8"),
+        ("slot", "i4"),  # of the order that it names, most often 0 where there is none
+        ("level_slot", "i4"),  # the level that a new order would trade at, NIL where it would not
+    ]
+)
 AHEAD_ROWS = 32
 RECENT = record([("tag", "i8"), ("cell", "i8"), ("call", "i8")])  # scratch: the client id entered last in this call
 CALL_STEP = 1 << 18

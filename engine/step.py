@@ -8,6 +8,7 @@ import numpy as np
 
 from engine import (
     batch_end,
+    book,
     directives,
     events,
     fleeting_orders,
@@ -21,9 +22,9 @@ from engine import (
     timers,
 )
 from engine.code_values import EXEC_LABELLED
-from engine.codes import NIL, CommandKind, Mode, Phase, Reason, VenueState
+from engine.codes import NIL, CommandKind, Mode, Phase, Reason, Side, VenueState
 from engine.kernels import apart, entry, inlined, rare
-from engine.row_access import account_at, ahead_at, cell_at, level_at, order_at, own_at, position_at
+from engine.row_access import account_at, ahead_at, cell_at, ladder_at, level_at, order_at, own_at, position_at
 from engine.schema import (
     AHEAD_ROWS,
     CALL_STEP,
@@ -37,10 +38,12 @@ from engine.schema import (
     SEMANTICS_VERSION,
     WORK_ITEMS,
 )
-from engine.units import FOREVER_NS, NS_PER_S, below, prefetch, prefetch_pair
+from engine.units import FOREVER_NS, NS_PER_S, against, below, opposite, prefetch, prefetch_pair, unlikely
 
-FAR_AHEAD, NEAR_AHEAD, NEXT_AHEAD = AHEAD_ROWS // 2, 10, 5
-"""How many commands ahead, at least, rows are prefetched: those it names, those they lead to, and their neighbours."""
+FAR_AHEAD, NEAR_AHEAD, NEXT_AHEAD, LAST_AHEAD = AHEAD_ROWS // 2, 10, 5, 2
+"""How many commands ahead, at least, rows are prefetched: those it names, those they lead to, their neighbours, and at
+last what the second order leads to that a taker meets.
+"""
 CACHED_CELLS = 1 << 13
 CACHED_ACCOUNTS = 1 << 12
 """Up to so many stay in the near caches anyway, and prefetching would only cost."""
@@ -197,14 +200,80 @@ def _straight(s, address, index, last, far):
     return 0
 
 
+@inlined
+def _account_ahead(s, c):
+    """A command's account, or another one where it names none: good enough to prefetch, for nothing else."""
+    return account_at(s, np.int64(c.account_slot) if below(c.account_slot, s.accounts_used) else np.int64(0))
+
+
+@inlined
+def _level_to_meet(s, c):
+    """The best level of the other side where a limit order would trade with it now, else NIL.
+
+    What is no sell counts as a buy, without a branch: kinds and sides follow no pattern. A cancel has no price to meet.
+    """
+    contract_slot = np.int64(c.contract_slot) if below(c.contract_slot, s.contracts_used) else np.int64(0)
+    side = Side.BUY + (np.int64(c.side) >> 1 & 1)
+    ladder_row = ladder_at(s, book.ladder_of(contract_slot, opposite(side)))
+    if unlikely(against(side, c.price_ticks - ladder_row.first_key) >= 0) and ladder_row.entries != 0:
+        return np.int64(ladder_row.first_slot)
+    return np.int64(NIL)
+
+
+@inlined
+def _look_for_maker(s, slot):
+    """Prefetch the position of an order that a taker may meet, and the order behind it."""
+    order = order_at(s, slot)
+    prefetch_pair(position_at(s, order.position_slot))
+    prefetch(order_at(s, order.next_slot))
+
+
+@inlined
+def _look_for_owner(s, slot):
+    """Prefetch the account of such an order, and the cells where its client id may be."""
+    order, table = order_at(s, slot), s.order_map
+    account_slot = np.int64(position_at(s, order.position_slot).account_slot)
+    prefetch(account_at(s, account_slot))
+    prefetch(cell_at(s, idmap.first_cell(table, table.size, idmap.tag_of(account_slot, order.cl_ord_id))))
+
+
+@rare
+def _look_for_makers(s, level_slot, ahead):
+    """Prefetch what the first two orders of a level lead to, which a taker will meet so many commands from now.
+
+    The row at NIL, where there is no second one, leads to rows that exist.
+    """
+    slot = np.int64(level_at(s, level_slot).head_slot)
+    if ahead == NEAR_AHEAD:
+        _look_for_maker(s, slot)
+    elif ahead == NEXT_AHEAD:
+        _look_for_owner(s, slot)
+        _look_for_maker(s, order_at(s, slot).next_slot)
+    else:
+        _look_for_owner(s, order_at(s, slot).next_slot)
+
+
+@inlined
+def _look_ahead_makers(s, index, count, ahead):
+    if index + ahead < count:
+        level_slot = np.int64(ahead_at(s, (index + ahead) & (AHEAD_ROWS - 1)).level_slot)
+        if unlikely(level_slot != NIL):
+            _look_for_makers(s, level_slot, ahead)
+
+
 @apart
 def _look_for_cells(s, address, start, stop):
-    """Hash the client ids of some commands, for their handlers too, and prefetch the cells where they may be."""
+    """Hash the client ids of some commands, for their handlers too; prefetch their cells, and orders that they meet."""
     table = s.order_map
     for index in range(start, stop):
         c, ahead = _command_at(address, index), ahead_at(s, index & (AHEAD_ROWS - 1))
         ahead.tag = _tag_of(c)
-        prefetch(cell_at(s, table.base + table.size + idmap.home_of(ahead.tag, table.size - 1)))
+        prefetch(cell_at(s, idmap.first_cell(table, table.size, ahead.tag)))
+        if table.old_size != 0:
+            prefetch(cell_at(s, idmap.first_cell(table, table.old_size, ahead.tag)))
+        ahead.level_slot = _level_to_meet(s, c)
+        if unlikely(ahead.level_slot != NIL):
+            prefetch(order_at(s, level_at(s, ahead.level_slot).head_slot))
 
 
 @inlined
@@ -238,15 +307,13 @@ def _look_ahead_orders(s, index, count):
 
 
 @inlined
-def _account_ahead(s, c):
-    """A command's account, or another one where it names none: good enough to prefetch, for nothing else."""
-    return account_at(s, np.int64(c.account_slot) if below(c.account_slot, s.accounts_used) else np.int64(0))
+def _position_ahead(s, c, slot):
+    """The position that a command's account used last, another one where the order that it names was not found.
 
-
-@inlined
-def _position_ahead(s, c):
-    """The position that a command's account used last, in the same way."""
-    return position_at(s, _account_ahead(s, c).position_slot)
+    `slot` is the order's, 0 where none was found. A command about no order needs no position: a line less to fetch.
+    """
+    position_slot = np.int64(_account_ahead(s, c).position_slot)
+    return position_at(s, position_slot if c.kind == CommandKind.NEW or slot != 0 else np.int64(0))
 
 
 @inlined
@@ -255,10 +322,13 @@ def _look_ahead_accounts(s, address, index, count):
     if index + FAR_AHEAD < count:
         prefetch(_account_ahead(s, _command_at(address, index + FAR_AHEAD)))
     if index + NEAR_AHEAD < count:
-        prefetch_pair(_position_ahead(s, _command_at(address, index + NEAR_AHEAD)))
+        slot = np.int64(ahead_at(s, (index + NEAR_AHEAD) & (AHEAD_ROWS - 1)).slot)
+        prefetch_pair(_position_ahead(s, _command_at(address, index + NEAR_AHEAD), slot))
     if index + NEXT_AHEAD < count:
-        position = _position_ahead(s, _command_at(address, index + NEXT_AHEAD))
-        prefetch(own_at(s, position.own_tail_slot))
+        c = _command_at(address, index + NEXT_AHEAD)
+        slot = np.int64(ahead_at(s, (index + NEXT_AHEAD) & (AHEAD_ROWS - 1)).slot)
+        tail_slot = np.int64(_position_ahead(s, c, slot).own_tail_slot)
+        prefetch(own_at(s, tail_slot if c.kind == CommandKind.NEW else slot))
 
 
 @inlined
@@ -268,6 +338,9 @@ def _look_ahead(s, address, index, count):
         _look_ahead_orders(s, index, count)
     if s.accounts_used > CACHED_ACCOUNTS:
         _look_ahead_accounts(s, address, index, count)
+        _look_ahead_makers(s, index, count, NEAR_AHEAD)
+        _look_ahead_makers(s, index, count, NEXT_AHEAD)
+        _look_ahead_makers(s, index, count, LAST_AHEAD)
 
 
 @entry

@@ -59,10 +59,10 @@ class RowsAhead:
             return
         if is_first and used < len(legs) // 2:
             self.at = len(legs) // 2
-            HELPER.do(legs, partial(_give, legs[used:]))
+            HELPER.do(legs, partial(give, legs[used:]))
         elif wants_next:
             self._next = new_rows(len(legs))
-            HELPER.do(legs, partial(_give, self._next))
+            HELPER.do(legs, partial(give, self._next))
 
     def take(self, rows: int) -> Any:
         """Memory for the next segment, of so many rows."""
@@ -114,7 +114,7 @@ class _Helper:
                 self._changed.notify_all()
 
 
-def _give(legs: Any) -> None:
+def give(legs: Any) -> None:
     """Have the system give the memory of some rows. Where it cannot do that beforehand, nothing is lost."""
     begin = legs.ctypes.data
     first, end = -(-begin // mmap.PAGESIZE) * mmap.PAGESIZE, (begin + legs.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE

@@ -50,6 +50,7 @@ from gateway.venue.sequencer import Parts, Sequencer
 from gateway.venue.side_files import open_side_files
 from gateway.venue.snapshots import Snapshots
 from gateway.venue.start_phases import StartPhases
+from gateway.venue.state_ahead import StateAhead
 from gateway.venue.sweeps import Sweeps, sweep_row
 
 Progress = Callable[[int, int], None]
@@ -156,6 +157,7 @@ class Venue:
         recovery = self.engine.recovery
         self.snapshots = Snapshots(config, self.health, recovery.snapshot_seq, recovery.snapshot_ns)
         self.disk_space = DiskSpace(Path(config.data), config.disk_reserve_bytes, self.health)
+        self._state_ahead = StateAhead(self.engine.root)
         self.scrub = Scrub(Path(config.data), config.scrub_hours, config.scrub_bytes_per_s, self.health)
 
     def _take_up(self) -> None:
@@ -448,6 +450,7 @@ class Venue:
             self.engine.journal.keep_tip()
         self._clock_watch.tick()
         self.disk_space.look()
+        self._state_ahead.look()
         self.scrub.tick()
         self._cancel_for_run_out()
         self.execution_throttle.tick()

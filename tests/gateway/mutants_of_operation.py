@@ -7,8 +7,18 @@ _LISTENER = "tests/gateway/net/test_operations_listener.py"
 _HEADERS = "tests/gateway/net/test_headers.py"
 _METRICS = "tests/gateway/net/test_metrics.py"
 _LINES = "tests/gateway/wire/test_log_lines.py"
+_STATE_AHEAD = "tests/gateway/venue/test_state_ahead.py"
 
 OPERATION_MUTANTS = (
+    Mutant(
+        "memory is given to a venue that nobody uses", "venue/state_ahead.py",
+        'self._state["orders_used"] >= FIRST_ORDERS', "True",
+        f"{_STATE_AHEAD}::test_a_venue_in_use_has_the_memory_of_the_orders_to_come",
+    ),
+    Mutant(
+        "more memory is given only when none is left", "venue/state_ahead.py", "used + ahead // 2", "used",
+        f"{_STATE_AHEAD}::test_more_is_given_when_half_is_left_and_up_to_the_last_row",
+    ),
     Mutant(
         "officers act over the public port",
         "net/server.py",
