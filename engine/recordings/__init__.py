@@ -130,7 +130,7 @@ def open_stream(
     if book:
         raise RecordingError(f"{book.path}: a {kind} recording has no recorded book to compare with; leave it out")
     if kind in OF_MANY_CONTRACTS:
-        return _of_many_contracts(kind, _decoder(kind)(main, wanted, skip_bad), wanted)
+        return _of_many_contracts(kind, decoder_of(kind)(main, wanted, skip_bad), wanted)
     if kind in _OF_ONE_CONTRACT:
         return _made(*_OF_ONE_CONTRACT[kind], main, skip_bad)
     raise RecordingError(f"{main.path}: format {kind!r} is none of {', '.join(FORMATS)}")
@@ -157,7 +157,7 @@ def _open_folder(folder: Path, format: str, book: Path | None, skip_bad: bool, w
         names = ", ".join((*daily_files.FORMATS_BY_DAY, *joined_files.JOINED_FORMATS))
         reason = f"a folder of {kind} files is not read as one, those of {names} are; name a file"
         raise RecordingError(f"{folder}: {reason}")
-    return _of_many_contracts(kind, daily_files.DailyFiles(folder, kind, _decoder(kind), wanted, skip_bad), wanted)
+    return _of_many_contracts(kind, daily_files.DailyFiles(folder, kind, decoder_of(kind), wanted, skip_bad), wanted)
 
 
 def _open_joined(folder: Path, kind: str, skip_bad: bool, wanted: Wanted) -> Reader:
@@ -169,7 +169,7 @@ def _open_joined(folder: Path, kind: str, skip_bad: bool, wanted: Wanted) -> Rea
         reader = _made("csv_jsonl", "TextReader", source, skip_bad)
         reader.batches = partial(lambda read: source.located(read()), reader.batches)  # type: ignore[method-assign]
         return reader
-    decoder = _decoder(kind)(source, wanted, skip_bad)
+    decoder = decoder_of(kind)(source, wanted, skip_bad)
     decoder.blocks = partial(lambda read: source.located(read()), decoder.blocks)
     return _of_many_contracts(kind, decoder, wanted)
 
@@ -194,7 +194,7 @@ def _made(module: str, name: str, *arguments: Any, **more: Any) -> Reader:
     return reader
 
 
-def _decoder(kind: str) -> Callable[[Source, Wanted, bool], Any]:
+def decoder_of(kind: str) -> Callable[[Source, Wanted, bool], Any]:
     """What decodes a format of many contracts."""
     module, name = DECODERS.get(kind) or LEVEL_DECODERS[kind]
     decoder: Callable[[Source, Wanted, bool], Any] = getattr(_module(module), name)

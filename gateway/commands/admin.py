@@ -20,7 +20,8 @@ from gateway.commands.identity_input import HELP, add_identity_argument, sealed_
 from gateway.commands.noting import note_read
 from gateway.commands.outcomes import frozen_words
 from gateway.office.changes import KINDS, Kind
-from gateway.office.client_records import client_file, lapses
+from gateway.office.client_records import client_file
+from gateway.office.lapse_list import lapses
 from gateway.office.officer_params import plain_type
 from gateway.office.outcomes import Outcome
 from gateway.office.proposals import Office

@@ -1,6 +1,6 @@
 """A fixed operation for the protocol's document and for tests: connections, one account near liquidation, one alert."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ class SampleViews:
 
     def exposed_accounts(self) -> list[int]:
         return [0, 1]
+
+    def ratios_ppb(self, account_slots: Sequence[int]) -> list[int]:
+        return [50_000_000] * len(account_slots)
 
     def risk(self, account_slot: int) -> RiskView:
         position = (BTC.slot, 5_000, 36_000_000, False)

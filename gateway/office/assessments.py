@@ -11,6 +11,7 @@ from datetime import date
 import msgspec
 
 from engine.codes import AccountAttribute, CommandKind, InvestorClass, Restriction
+from gateway.registry.asked_values import asked_between
 from gateway.registry.clients import latest_record, open_accounts
 from gateway.registry.registry import Intent, Record, Registry
 from gateway.wire.civil_dates import add_months, civil_date
@@ -19,6 +20,7 @@ REASSESS_MONTHS = 24
 TOPIC = "assessment"
 ENDED = "assessment_ended"
 """The kind of the venue's own change that takes the class back."""
+_AT_ONCE = 1000
 _QUALIFIED = int(InvestorClass.QUALIFIED_CORPORATE)
 
 
@@ -41,19 +43,26 @@ def class_of(registry: Registry, client: str, today: date) -> InvestorClass:
     return InvestorClass.QUALIFIED_CORPORATE if is_held else InvestorClass.CORPORATE
 
 
+def held(registry: Registry, count: int) -> Iterator[list[tuple[date, str]]]:
+    """(last day, client) of the assessments in use, of so many accounts of the class at a time."""
+    seen: set[str] = set()
+    after = _QUALIFIED, 0
+    while rows := asked_between(registry, AccountAttribute.INVESTOR_CLASS, after, _QUALIFIED, count):
+        after = rows[-1][:2]
+        slots = [slot for _, _, slot, is_last in rows if is_last and not _is_closed(registry, slot)]
+        clients = sorted({registry.client_of(slot) for slot in slots} - seen)
+        seen.update(clients)
+        yield [(last, client) for client in clients if (last := last_day(registry, client)) is not None]
+
+
+def _is_closed(registry: Registry, slot: int) -> bool:
+    return registry.attribute(slot, AccountAttribute.RESTRICTION) == Restriction.CLOSED
+
+
 def qualified_slots(registry: Registry) -> list[int]:
     """The accounts of the class QUALIFIED_CORPORATE that are not closed."""
     found = registry.accounts_with(AccountAttribute.INVESTOR_CLASS, _QUALIFIED, _QUALIFIED)
-    closed, code = Restriction.CLOSED, AccountAttribute.RESTRICTION
-    return [slot for slot, _ in found if registry.attribute(slot, code) != closed]
-
-
-def due(registry: Registry, until: date) -> Iterator[tuple[date, str, str]]:
-    """(last day, client, topic) of the assessments in use that end by a day."""
-    for client in sorted({registry.client_of(slot) for slot in qualified_slots(registry)}):
-        last = last_day(registry, client)
-        if last is not None and last <= until:
-            yield last, client, TOPIC
+    return [slot for slot, _ in found if not _is_closed(registry, slot)]
 
 
 def note_trade(registry: Registry, account_slot: int, time_ns: int) -> None:
@@ -66,7 +75,7 @@ def note_trade(registry: Registry, account_slot: int, time_ns: int) -> None:
 def end_lapsed(registry: Registry, now_ns: int) -> int:
     """Take the class back from clients whose two years are over, as the venue itself; how many clients there were."""
     today = civil_date(now_ns)
-    lapsed = [(last, client) for last, client, _ in due(registry, today) if last < today]
+    lapsed = [(last, client) for found in held(registry, _AT_ONCE) for last, client in found if last < today]
     for last, client in lapsed:
         _end(registry, client, last, now_ns)
     return len(lapsed)

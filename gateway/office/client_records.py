@@ -1,18 +1,14 @@
 """A client's file for officers: accounts, what is in force, the records, and when each lapses."""
 
-from collections.abc import Iterator
-from datetime import date, timedelta
 from typing import Any
 
-from engine.codes import NIL, AccountAttribute, ClientAttribute, CommandKind, InvestorClass, Restriction
-from gateway.office import assessments
+from engine.codes import NIL, AccountAttribute, ClientAttribute, InvestorClass, Restriction
 from gateway.office.changes.clients import OF_CLIENT
 from gateway.office.employment import employment_of
 from gateway.office.proposals import Office
 from gateway.registry import identities
 from gateway.registry.clients import client_value
-from gateway.registry.registry import Account, Intent, Key, Record, Registry
-from gateway.registry.required_attributes import DATED
+from gateway.registry.registry import Account, Key, Record, Registry
 from gateway.wire import civil_dates
 
 _OF_ACCOUNT = (
@@ -45,32 +41,6 @@ def client_file(registry: Registry, client: str, now_ns: int) -> dict[str, Any]:
         "keys": [_key(key, slots) for key in keys],
         "records": [_record(registry, record, slots) for record in registry.records_of(client_id)],
     }
-
-
-def lapses(registry: Registry, days: int, now_ns: int) -> list[dict[str, Any]]:
-    """What has lapsed or lapses within so many days, by last day: clients' dates, assessments, persons' knowledge."""
-    today = civil_dates.civil_date(now_ns)
-    until_ns = civil_dates.lapse_ns(today + timedelta(days))
-    found = {*_dates_of_clients(registry, until_ns), *_dates_of_persons(registry, until_ns)}
-    found.update(assessments.due(registry, today + timedelta(days)))
-    return [
-        {"client": name, "topic": topic, "valid_through": str(last_day), "days_left": (last_day - today).days}
-        for last_day, name, topic in sorted(found)
-    ]
-
-
-def _dates_of_clients(registry: Registry, until_ns: int) -> Iterator[tuple[date, str, str]]:
-    for attribute in DATED:
-        topic = attribute.name.lower().removesuffix("_until_ns")
-        for slot, lapse_ns in registry.accounts_with(attribute, 1, until_ns):
-            yield civil_dates.last_day_of(lapse_ns), registry.client_of(slot), topic
-
-
-def _dates_of_persons(registry: Registry, until_ns: int) -> Iterator[tuple[date, str, str]]:
-    for person in {key.person for key in registry.keys(None)}:
-        lapse_ns = registry.known_value(Intent(CommandKind.PERSON_SET, person=person)) or 0
-        if 0 < lapse_ns <= until_ns:
-            yield civil_dates.last_day_of(lapse_ns), registry.person_name(person), "derivatives_knowledge"
 
 
 def _account(registry: Registry, account: Account, names: dict[int, str]) -> dict[str, Any]:

@@ -21,6 +21,9 @@ Reason = Annotated[str, _text("why, in words; kept with the change", 500)]
 Day = Annotated[str, Meta(description="a civil date of Hong Kong such as 2027-03-31", min_length=10, max_length=10)]
 LastDay = Annotated[str, Meta(description="the last civil day on which it counts", min_length=10, max_length=10)]
 Hash = Annotated[str, Meta(description="SHA-256 of the document, 64 hexadecimal digits", pattern="^[0-9a-f]{64}$")]
+Continuation = Annotated[
+    str, Meta(description="that of an answer, for the page behind it; left out: the first page", max_length=64)
+]
 Amount = Annotated[str, _text("an amount as decimal text", 40)]
 Instrument = Annotated[str, _text("the contract's name", 64)]
 Identity = Annotated[
@@ -262,6 +265,7 @@ class ListChanges(Struct, kw_only=True, gc=False):
         Literal["proposed", "approved", "rejected", "expired", "done", "refused", "all"], Meta(description="only these")
     ] = "proposed"
     count: Annotated[int, Meta(description="the latest so many", ge=1, le=1000)] = 100
+    continuation: Continuation | None = None
 
 
 class GetChange(Struct, kw_only=True, gc=False):
@@ -270,6 +274,8 @@ class GetChange(Struct, kw_only=True, gc=False):
 
 class ListLapses(Struct, kw_only=True, gc=False):
     days: Annotated[int, Meta(description="what lapses within so many days, or has lapsed", ge=0, le=10_000)] = 60
+    count: Annotated[int, Meta(description="the first so many", ge=1, le=1000)] = 200
+    continuation: Continuation | None = None
 
 
 class GetClientRecord(Struct, kw_only=True, gc=False):

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from engine.codes import Reason
+from engine.units import INT64_MAX
 from gateway.office import segregation
 from gateway.office.changes import KINDS, Lookup, Plan
 from gateway.office.directive_names import named
@@ -182,16 +183,16 @@ class Office:
             raise RegistryError(f"number: there is no change {number}; `lionrock admin list-changes` shows them")
         return _change(row, now_ns)
 
-    def changes(self, state: str, count: int, now_ns: int) -> list[Change]:
-        """The latest changes in a state, or in any, newest first."""
+    def changes(self, state: str, count: int, now_ns: int, before: int = INT64_MAX) -> list[Change]:
+        """The latest changes in a state, or in any, before a number, newest first."""
         by_state = {
             "all": "? < 9e18", "proposed": "state = 'proposed' AND expires_ns > ?",
             "refused": "number IN (SELECT change FROM intents WHERE reason > 0) AND ? < 9e18",
             "expired": "(state = 'expired' OR state = 'proposed' AND expires_ns <= ?)",
         }  # fmt: skip
         clause = by_state.get(state, f"state = '{state}' AND ? < 9e18")
-        query = f"SELECT {_COLUMNS} FROM changes WHERE {clause} ORDER BY number DESC LIMIT ?"
-        return [_change(row, now_ns) for row in self._registry.all(query, now_ns, count)]
+        query = f"SELECT {_COLUMNS} FROM changes WHERE {clause} AND number < ? ORDER BY number DESC LIMIT ?"
+        return [_change(row, now_ns) for row in self._registry.all(query, now_ns, before, count)]
 
     def outcome(self, change: int) -> Outcome:
         """What the log has made of a change's directives."""

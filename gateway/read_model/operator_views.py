@@ -3,7 +3,7 @@
 Read from the engine's state and from the history, as everything here. An account's figures are the engine's own.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from itertools import islice
 from typing import Any
 
@@ -13,13 +13,10 @@ from engine import statements
 from engine.code_values import FLAG_FORCED
 from engine.codes import NIL
 from engine.schema import LADDERS_PER_CONTRACT
-from engine.units import PPB
+from engine.statements import margin_ratios
 from gateway.read_model.history import History
 from gateway.read_model.history_views import HISTORY_ROW_BYTES, closed_by_force, user_trade_view
 from gateway.wire.views import ForcedTradeView, RiskView, Span
-
-MOST_RATIO_PPB = 1000 * PPB
-"""A ratio is told up to this: a pool without equity has no ratio."""
 
 
 class OperatorViews:
@@ -35,15 +32,17 @@ class OperatorViews:
         slots: list[int] = np.flatnonzero(counts).tolist()
         return slots
 
+    def ratios_ppb(self, account_slots: Sequence[int]) -> list[int]:
+        """Maintenance margin as a share of equity: of each account's cross pool and isolated positions the nearest."""
+        return margin_ratios.margin_ratios_ppb(self._root, account_slots)
+
     def risk(self, account_slot: int) -> RiskView:
-        """How far an account is from liquidation: of its cross pool and its isolated positions the nearest one."""
+        """How far an account is from liquidation, with its positions."""
         found, row = statements.account_statement(self._root, account_slot), self._state["accounts"][account_slot]
         held = [position for position in found.positions if position.size_lots]
-        pools = [(found.maintenance_micros, found.equity_micros)]
-        pools += [(one.maintenance_micros, one.pool_equity_micros) for one in held if one.is_isolated]
         return RiskView(
             account_slot, found.equity_micros, found.maintenance_micros, found.requirement_micros,
-            max(_ratio_ppb(*pool) for pool in pools), found.is_flagged, int(row["warning_level"]),
+            self.ratios_ppb([account_slot])[0], found.is_flagged, int(row["warning_level"]),
             int(row["open_orders"]),
             [(one.contract_slot, one.size_lots, one.liquidation_subticks, one.is_isolated) for one in held],
         )  # fmt: skip
@@ -66,13 +65,6 @@ class OperatorViews:
         levels = self._state["levels"][: int(self._state["levels_used"])]
         is_theirs = np.isin(levels["ladder_slot"] // LADDERS_PER_CONTRACT, list(contracts))
         return int(levels["orders"][is_theirs & (levels["orders"] > 0)].sum())
-
-
-def _ratio_ppb(maintenance_micros: int, equity_micros: int) -> int:
-    """Maintenance margin as a share of equity: liquidation begins above 1."""
-    if maintenance_micros <= 0:
-        return 0
-    return min(PPB * maintenance_micros // equity_micros, MOST_RATIO_PPB) if equity_micros > 0 else MOST_RATIO_PPB
 
 
 def _forced(data: Any, offset: int) -> ForcedTradeView | None:

@@ -18,7 +18,7 @@ from engine.code_values import FLAG_FORCED, FLAG_TAKER
 from engine.codes import NIL, Mode, VenueState
 from engine.kernels import direct
 from engine.schema import COMMAND, EVENT, LABEL, NOTICE, SMALL
-from engine.statements import decision_figures
+from engine.statements import decision_figures, margin_ratios
 from gateway.read_model import event_fold, market_minutes, order_previews, render, saved_rows
 from gateway.read_model.account_views import Lights, account_view, position_view
 from gateway.read_model.admission_view import rule_states, warnings
@@ -138,10 +138,8 @@ class Projection:
         root["accounts_used"] = root["accounts"][0][0]["state"] = root["positions_used"] = 1
         root["accounts"][0][0]["positions_head"] = root["positions"][0][0]["next_slot"] = NIL
         root["accounts"][0][0]["collateral_units"][0] = 1
-        statements.account_statement(root, 0)
-        statements.position_statement(root, 0)
-        statements.lights(root, 0)
-        statements.funding_statement(root, 0)
+        statements.warm_up(root)
+        margin_ratios.margin_ratios_ppb(root, [0])
         decision_figures.warm_up(root)
         order_previews.warm_up(root)
 

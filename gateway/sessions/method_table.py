@@ -469,23 +469,23 @@ _OWN_STANDING: dict[str, tuple[type[Struct], str, str]] = {
 _OFFICE: dict[str, tuple[type[Struct], str, str]] = {
     "venue/admin/approve": (admin.Decide, "Change", "Carry out a proposal, as another person than who made it"),
     "venue/admin/reject": (admin.Decide, "Change", "End a proposal"),
-    "venue/admin/list_changes": (admin.ListChanges, "[Change]", "The latest changes in a state, newest first"),
+    "venue/admin/list_changes": (admin.ListChanges, "Changes", "Changes in a state, newest first, by pages"),
     "venue/admin/get_change": (admin.GetChange, "Change", "One change, and what the engine made of it"),
-    "venue/admin/list_lapses": (admin.ListLapses, "[Lapse]", "What lapses soon or has lapsed, of clients and persons"),
+    "venue/admin/list_lapses": (admin.ListLapses, "Lapses", "What lapses soon or has lapsed, by pages"),
     "venue/admin/get_client_record": (admin.GetClientRecord, "ClientRecord", "A client's file"),
 }
 _OPERATING: dict[str, tuple[type[Struct], str, str]] = {
     "venue/admin/preview_change": (operating.PreviewChange, "ChangePreview", "What a change would do, written nowhere"),
     "venue/admin/list_parameters": (operating.ListParameters, "[Parameter]", "Parameters in force, and who set them"),
     "venue/admin/list_sessions": (operating.ListSessions, "[SessionInfo]", "Who is connected by websocket"),
-    "venue/admin/list_risks": (operating.ListRisks, "[Risk]", "Accounts with positions, nearest to liquidation first"),
+    "venue/admin/list_risks": (operating.ListRisks, "Risks", "Accounts by nearness to liquidation, by pages"),
     "venue/admin/list_forced_trades": (operating.ListForcedTrades, "[ForcedTrade]", "Liquidations and deleveraging"),
     "venue/admin/explain_account": (operating.ExplainAccount, "AccountExplained", "An account's margin and admission"),
     "venue/admin/list_orders": (operating.ListOrders, "[Order]", "An account's orders, open ones first"),
     "venue/admin/explain_order": (operating.ExplainOrder, "OrderStory", "An order's decisions and life"),
     "venue/admin/list_clients": (operating.ListClients, "[ClientSummary]", "Clients, what each lacks and what lapses"),
     "venue/admin/list_affiliates": (operating.ListAffiliates, "[Affiliate]", "Group companies and their approvals"),
-    "venue/admin/list_alerts": (operating.ListAlerts, "[Alert]", "Alerts of surveillance in a state, newest first"),
+    "venue/admin/list_alerts": (operating.ListAlerts, "Alerts", "Alerts in a state, newest first, by pages"),
     "venue/admin/get_alert": (operating.GetAlert, "AlertEvidence", "One alert with its orders, trades and reviews"),
 }
 _CUT: dict[str, tuple[type[Struct], str, str]] = {

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from gateway.office.officer_params import Account, Instrument, Reason
+from gateway.office.officer_params import Account, Continuation, Instrument, Reason
 
 Count = Annotated[int, Meta(description="at most so many", ge=1, le=1000)]
 
@@ -29,6 +29,7 @@ class EndSession(Ask, kw_only=True):
 
 class ListRisks(Ask, kw_only=True):
     count: Count = 50
+    continuation: Continuation | None = None
 
 
 class ListForcedTrades(Ask, kw_only=True):
@@ -72,6 +73,7 @@ class ListAlerts(Ask, kw_only=True):
         "open"
     )
     count: Annotated[int, Meta(description="the latest so many", ge=1, le=1000)] = 100
+    continuation: Continuation | None = None
 
 
 class GetAlert(Ask, kw_only=True):

@@ -61,6 +61,16 @@ def array(rows: Iterable[bytes]) -> Slices:
     return Slices(b"", rows, b"")
 
 
+def page(name: str, rows: Iterable[bytes], continuation: Callable[[], str | None]) -> Slices:
+    """A result that is a page: its rows under a name, and what to ask the next page with, null behind the last one."""
+
+    def tail() -> bytes:
+        text = continuation()
+        return b',"continuation":null}' if text is None else b',"continuation":"%b"}' % text.encode()
+
+    return Slices(b'{"%b":' % name.encode(), rows, tail)
+
+
 def trades(rows: Iterable[bytes], has_more: HasMore) -> Slices:
     """A result that is a page of trades."""
     return Slices(b'{"trades":', rows, lambda: b',"has_more":true}' if has_more() else b',"has_more":false}')

@@ -162,10 +162,10 @@ class AlertStore:
         """Alerts in the order of filing; with a state or a rule, only those."""
         return [item for item in self._filed("") if state in ("", item.state) and rule in ("", item.rule)]
 
-    def latest(self, state: str, count: int) -> list[Filed]:
-        """So many alerts in a state, or in any, the latest first, without their evidence: it is large."""
-        clause = "WHERE ? = '' OR coalesce(latest.state, 'open') = ?"
-        return self._filed(clause, state, state, count, order="DESC LIMIT ?", evidence="'{}'")
+    def latest(self, state: str, count: int, before: int = (1 << 63) - 1) -> list[Filed]:
+        """So many alerts in a state, or in any, the latest before a number first, without evidence: it is large."""
+        clause = "WHERE alerts.number < ? AND (? = '' OR coalesce(latest.state, 'open') = ?)"
+        return self._filed(clause, before, state, state, count, order="DESC LIMIT ?", evidence="'{}'")
 
     def alert(self, number: int) -> Filed:
         """One alert. AlertError when there is none."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from engine.recordings import DECODERS
+from engine.recordings import decoder_of
 from engine.recordings.batches import EVERYTHING
 from engine.recordings.byte_blocks import ByteBlocks
 from engine.recordings.databento_csv import REQUIRED
@@ -40,7 +40,7 @@ def test_a_bad_record_that_is_left_out_costs_its_own_length(
         monkeypatch.setattr(ByteBlocks, name, counted(getattr(ByteBlocks, name)))
     path = tmp_path / "day"
     path.write_bytes(FILES[kind])
-    decoder = DECODERS[kind](Source(path), EVERYTHING, True)
+    decoder = decoder_of(kind)(Source(path), EVERYTHING, True)
     blocks = list(decoder.blocks())
     assert decoder.bad == BAD_RECORDS and sum(len(block.rows) for block in blocks) == 0
     assert copied < 300 * BAD_RECORDS

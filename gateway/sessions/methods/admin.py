@@ -12,15 +12,19 @@ from typing import Any
 from msgspec import structs
 
 from engine.codes import NIL, AccountAttribute, Reason
+from engine.units import INT64_MAX
 from gateway.office import disclosures
 from gateway.office import officer_params as m
 from gateway.office.changes import KINDS
-from gateway.office.client_records import client_file, lapses
+from gateway.office.client_records import client_file
+from gateway.office.lapse_list import BEGINNING, Place, lapse_rows
 from gateway.office.proposals import Change, Office
 from gateway.read_model.admission_view import PERSONAL
 from gateway.registry.identities import sealed
 from gateway.registry.registry import BusyError, Key, RegistryError
 from gateway.registry.required_attributes import DISCLOSURES
+from gateway.sessions import slices
+from gateway.sessions.methods.common import place_of
 from gateway.sessions.slices import Slices
 from gateway.sessions.state import Call, SessionState
 from gateway.wire.civil_dates import civil_date
@@ -112,10 +116,13 @@ def reject(session: SessionState, params: m.Decide, call: Call) -> bytes:
 
 
 def list_changes(session: SessionState, params: m.ListChanges, call: Call) -> Slices:
-    """The latest changes in a state, newest first."""
+    """A page of the changes in a state, newest first."""
     office, now_ns = _office(call), call.now_ns
-    changes = office.changes(params.state, params.count, now_ns)
-    return Slices(b"", (encode(office.described(change, now_ns, is_listed=True)) for change in changes), b"")
+    [before] = place_of(params.continuation, 1) or [INT64_MAX]
+    found = office.changes(params.state, params.count + 1, now_ns, before)
+    shown = found[: params.count]
+    rows = (encode(office.described(change, now_ns, is_listed=True)) for change in shown)
+    return slices.page("changes", rows, lambda: str(shown[-1].number) if len(found) > len(shown) else None)
 
 
 def get_change(session: SessionState, params: m.GetChange, call: Call) -> bytes:
@@ -130,9 +137,25 @@ def get_client_record(session: SessionState, params: m.GetClientRecord, call: Ca
         return encode(client_file(call.context.registry, params.client, call.now_ns))
 
 
-def list_lapses(session: SessionState, params: m.ListLapses, call: Call) -> bytes:
-    """What lapses soon, or has lapsed, by its last day."""
-    return encode(lapses(call.context.registry, params.days, call.now_ns))
+def list_lapses(session: SessionState, params: m.ListLapses, call: Call) -> Slices:
+    """A page of what lapses soon, or has lapsed, by its last day."""
+    place = place_of(params.continuation, len(BEGINNING))
+    after = Place(*place) if place else BEGINNING
+    shown: list[Place] = []
+    has_more = False
+
+    def rows() -> Iterator[bytes]:
+        nonlocal has_more
+        for row in lapse_rows(call.context.registry, params.days, call.now_ns, after, params.count + 1):
+            if row is None:
+                yield b""
+            elif len(shown) == params.count:
+                has_more = True
+            else:
+                shown.append(row[0])
+                yield encode(row[1])
+
+    return slices.page("lapses", rows(), lambda: ".".join(map(str, shown[-1])) if has_more else None)
 
 
 # --- clients ------------------------------------------------------------------------------------------------------

@@ -8,11 +8,13 @@ from typing import Any
 
 import msgspec
 
+from engine.units import INT64_MAX
 from gateway.read_model import render
 from gateway.registry.errors import in_one_line
 from gateway.sessions import operating_params as m
+from gateway.sessions import slices
 from gateway.sessions.methods.admin import key_of
-from gateway.sessions.methods.common import NS_PER_MS
+from gateway.sessions.methods.common import NS_PER_MS, place_of
 from gateway.sessions.methods.operating import operation_of
 from gateway.sessions.slices import Slices
 from gateway.sessions.state import Call, SessionState
@@ -48,10 +50,13 @@ def _store(call: Call) -> Iterator[AlertStore]:
 
 
 def list_alerts(session: SessionState, params: m.ListAlerts, call: Call) -> Slices:
-    """The alerts of surveillance in a state, the latest first."""
+    """A page of the alerts of surveillance in a state, the latest first."""
+    [before] = place_of(params.continuation, 1) or [INT64_MAX]
     with _store(call) as store:
-        found = store.latest("" if params.state == "all" else params.state, params.count)
-    return Slices(b"", (encode(_row(call, alert)) for alert in found), b"")
+        found = store.latest("" if params.state == "all" else params.state, params.count + 1, before)
+    shown = found[: params.count]
+    rows = (encode(_row(call, alert)) for alert in shown)
+    return slices.page("alerts", rows, lambda: str(shown[-1].number) if len(found) > len(shown) else None)
 
 
 def _row(call: Call, alert: Filed) -> dict[str, Any]:
@@ -80,7 +85,7 @@ def get_alert(session: SessionState, params: m.GetAlert, call: Call) -> Slices:
         **_row(call, alert),
         "figures": alert.evidence["figures"],
         "sequences": alert.evidence["seqs"],
-        "order_ids": alert.evidence["order_ids"],
+        "order_ids": [str(order_id) for order_id in alert.evidence["order_ids"]],
         "reviews": [
             {"state": one.state, "reviewer": one.reviewer, "note": one.note, "timestamp": one.time_ns // NS_PER_MS}
             for one in reviews

@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Raw
 
 from engine.codes import OrdType
+from engine.units import INT64_MAX
 from gateway.wire.currencies import ANY, currency_of, of_kind, settled_in
 from gateway.wire.decimals import ABSENT, Contract, given, parse_integer
 from gateway.wire.errors import ErrorCode, Refusal, bad_param
@@ -109,6 +110,16 @@ def span_of(params: Any, now_ns: int) -> Span:
         count_of(getattr(params, "count", ABSENT), 10),
         ascending=params.sorting == "asc" or (has_start and params.sorting != "desc"),
     )
+
+
+def place_of(text: str | None, numbers: int) -> tuple[int, ...] | None:
+    """The place behind which the page begins that a `continuation` asks for; None for the first page."""
+    if not text:
+        return None
+    parts = text.split(".")
+    if len(parts) != numbers or not all(part.isascii() and part.isdigit() and len(part) <= 19 for part in parts):
+        raise bad_param("continuation", f"{text[:20]!r} is not one of an answer; leave it out for the first page")
+    return tuple(min(int(part), INT64_MAX) for part in parts)
 
 
 def slots_of(contracts: Iterable[Contract]) -> frozenset[int]:

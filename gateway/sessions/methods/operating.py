@@ -5,7 +5,7 @@ Nothing here changes an account or a contract. A connection that is ended is tol
 
 import logging
 from collections.abc import Callable, Iterator
-from heapq import heappop, heappush
+from heapq import nlargest
 from itertools import chain
 from typing import Any
 
@@ -21,6 +21,7 @@ from engine.codes import (
     Reason,
     VenueParameter,
 )
+from engine.units import INT64_MAX
 from gateway.affiliates.governance import governance
 from gateway.clock import NS_PER_S
 from gateway.office.changes import KINDS, Plan
@@ -31,8 +32,9 @@ from gateway.read_model import render
 from gateway.read_model.admission_view import PERSONAL
 from gateway.registry.identities import is_sealed
 from gateway.sessions import operating_params as m
+from gateway.sessions import slices
 from gateway.sessions.methods.admin import key_of, refusable, sealed_params
-from gateway.sessions.methods.common import contract_of
+from gateway.sessions.methods.common import contract_of, place_of
 from gateway.sessions.operation import OpenSession, Operation
 from gateway.sessions.slices import Slices
 from gateway.sessions.state import Call, SessionState
@@ -45,6 +47,10 @@ from gateway.wire.views import ForcedTradeView, RiskView, Span
 
 _LOG = logging.getLogger("lionrock.office")
 _PREFIX = "venue/admin/"
+MOST_EXACT = (1 << 53) - 1
+"""The largest whole number that floating point holds exactly with all smaller ones."""
+RANKED = 500
+"""So many accounts are ranked between two pauses."""
 
 
 def operation_of(call: Call) -> Operation:
@@ -160,22 +166,30 @@ def end_session(session: SessionState, params: m.EndSession, call: Call) -> byte
 
 
 def list_risks(session: SessionState, params: m.ListRisks, call: Call) -> Slices:
-    """The accounts that hold positions, the one nearest to liquidation first. `margin_ratio` is maintenance margin
-    divided by equity, of the pool that is nearest; liquidation begins above 1. Each is read at its own moment."""
-    views = operation_of(call).views
+    """A page of the accounts that hold positions, the one nearest to liquidation first, each read at its own moment.
+    `margin_ratio` is maintenance margin divided by equity, of the nearest pool; liquidation begins above 1."""
+    views, place = operation_of(call).views, place_of(params.continuation, 2)
+    before = (place[0], -place[1]) if place else (INT64_MAX, 0)
+    nearest: list[tuple[int, int]] = []
 
     def rows() -> Iterator[bytes]:
-        nearest: list[tuple[int, int, RiskView]] = []  # a heap of as many as are told: to sort all takes long
-        for slot in views.exposed_accounts():
-            view = views.risk(slot)
-            heappush(nearest, (view.ratio_ppb, -view.account_slot, view))
-            if len(nearest) > params.count:
-                heappop(nearest)
+        nonlocal nearest
+        slots = views.exposed_accounts()
+        for first in range(0, len(slots), RANKED):
+            part = slots[first : first + RANKED]
+            keys = zip(views.ratios_ppb(part), (-slot for slot in part), strict=True)
+            nearest = nlargest(params.count + 1, chain(nearest, (key for key in keys if key < before)))
             yield b""
-        for _, _, view in sorted(nearest, reverse=True):
-            yield encode(_risk_row(call, view))
+        for _, negative in nearest[: params.count]:
+            yield encode(_risk_row(call, views.risk(-negative)))
 
-    return Slices(b"", rows(), b"")
+    def continuation() -> str | None:
+        if len(nearest) <= params.count:
+            return None
+        ratio_ppb, negative = nearest[params.count - 1]
+        return f"{ratio_ppb}.{-negative}"
+
+    return slices.page("risks", rows(), continuation)
 
 
 def _risk_row(call: Call, view: RiskView) -> dict[str, Any]:
@@ -263,7 +277,15 @@ def explain_order(session: SessionState, params: m.ExplainOrder, call: Call) -> 
     """An order's decisions row by row and its life, or what one command did, from the journal alone. It is read by a
     process that runs behind all others: while `state` is running or waiting, ask again."""
     story = operation_of(call).stories(params.by, params.number)
-    return encode({"state": story.state, "steps": story.steps, "problem": story.problem})
+    steps = [{**step, "record": {name: _exact(name, value) for name, value in step["record"].items()}}
+             for step in story.steps]  # fmt: skip
+    return encode({"state": story.state, "steps": steps, "problem": story.problem})
+
+
+def _exact(name: str, value: Any) -> Any:
+    """Ids and times as text, and whatever else is too large for those who read numbers of JSON as floating point."""
+    is_large = name.endswith(("_id", "_ns")) or (type(value) is int and abs(value) > MOST_EXACT)
+    return str(value) if is_large and type(value) is int else value
 
 
 # --- clients ------------------------------------------------------------------------------------------------------

@@ -104,7 +104,7 @@ def test_no_second_account_and_no_closing_leads_around_a_freeze(tmp_path):
             async def both(name, **params):
                 change = await admin(ann, name, **params)
                 assert change["frozen_clients"] == ["alice"]
-                [waiting] = await ben.call("venue/admin/list_changes", state="proposed")
+                [waiting] = (await ben.call("venue/admin/list_changes", state="proposed"))["changes"]
                 assert waiting["frozen_clients"] == ["alice"]
                 shown = await ben.call("venue/admin/get_change", number=change["number"])
                 decided = await ben.call("venue/admin/approve", number=change["number"])

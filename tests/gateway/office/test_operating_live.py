@@ -7,6 +7,7 @@ import pytest
 
 from gateway.client import RpcError
 from gateway.office import client_list
+from gateway.sessions.methods import operating
 from gateway.surveillance.activity import Alert, Evidence
 from gateway.surveillance.store import AlertStore, file_of
 from tests.gateway.live import BTC, play, until
@@ -104,13 +105,22 @@ def test_risks_clients_and_accounts_are_the_venue_s_own_figures(tmp_path, monkey
             await bob.sell(BTC, "0.2", price="20000")
             paid = await admin(ann, "record_deposit", account="alice", amount="90000000")
             await ben.call("venue/admin/approve", number=paid["number"])
-            risks = await ann.call("venue/admin/list_risks")
+            found = await ann.call("venue/admin/list_risks")
+            risks = found["risks"]
+            assert found["continuation"] is None
             assert [row["account"] for row in risks] == ["bob", "alice"]  # the poorer one is nearer to liquidation
             assert {row["account"]: row["positions"][0]["size"] for row in risks} == {
                 "alice": Decimal("0.2"), "bob": Decimal("-0.2"),
             }  # fmt: skip
             assert risks == sorted(risks, key=lambda row: -row["margin_ratio"])
-            assert [row["account"] for row in await ann.call("venue/admin/list_risks", count=1)] == ["bob"]
+            first = await ann.call("venue/admin/list_risks", count=1)
+            second = await ann.call("venue/admin/list_risks", count=1, continuation=first["continuation"])
+            assert [page["risks"] for page in (first, second)] == [risks[:1], risks[1:]]
+            assert second["continuation"] is None
+            monkeypatch.setattr(operating, "RANKED", 1)  # over several slices
+            assert (await ann.call("venue/admin/list_risks")) == found
+            with pytest.raises(RpcError, match="is not one of an answer"):
+                await ann.call("venue/admin/list_risks", continuation="7")
             explained = await ann.call("venue/admin/explain_account", account="alice")
             own = await alice.call("venue/explain_account")
             assert explained["statement"]["positions"][0]["size_lots"] == own["positions"][0]["size_lots"]
@@ -159,15 +169,16 @@ def test_alerts_are_shown_with_their_orders_and_reviewed_by_the_person_of_the_ke
             figures = {"traded_lots": 1}
             store.add([Alert("spoofing", "<b>shown</b>", 10**18, 0, (0,), Evidence([5], [order_id, 999], figures))])
             store.close()
-            [listed] = await ann.call("venue/admin/list_alerts")
+            [listed] = (await ann.call("venue/admin/list_alerts"))["alerts"]
             assert (listed["rule"], listed["instrument_name"], listed["accounts"]) == ("spoofing", BTC, ["alice"])
             alert = await ann.call("venue/admin/get_alert", number=listed["number"])
             [order] = alert["orders"]  # the other one is nobody's
             assert (order["order_id"], order["order_state"], order["price"]) == (str(order_id), "cancelled", 19000)
-            assert order["account"] == "alice" and order["trades"] == [] and alert["order_ids"] == [order_id, 999]
+            assert order["account"] == "alice" and order["trades"] == []
+            assert alert["order_ids"] == [str(order_id), "999"]
             review = {"number": listed["number"], "state": "dismissed", "note": "a test of the client's"}
             assert (await ann.call("venue/admin/review_alert", **review))["reviewer"] == "Ann"
-            assert await ann.call("venue/admin/list_alerts") == []
+            assert await ann.call("venue/admin/list_alerts") == {"alerts": [], "continuation": None}
             alert = await ann.call("venue/admin/get_alert", number=listed["number"])
             assert [(one["state"], one["note"]) for one in alert["reviews"]] == [
                 ("dismissed", "a test of the client's")
@@ -205,7 +216,7 @@ def test_an_order_s_life_is_read_out_of_the_journal_beside_the_venue(tmp_path):
             assert [record["command"] for record in records][:2] == ["NEW", "CANCEL"]
             assert life["steps"][0]["ladder"] and records[0]["outcome"] == "accepted"
             answer = await told(by="sequence", number=records[0]["seq"])
-            assert answer["steps"][0]["record"]["order_id"] == order_id
+            assert answer["steps"][0]["record"]["order_id"] == str(order_id)
             nothing = await told(number=7)
             assert nothing["state"] == "failed" and "knows no order 7" in nothing["problem"]
 

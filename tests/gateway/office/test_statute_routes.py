@@ -8,8 +8,9 @@ import pytest
 from engine.codes import AccountAttribute as A
 from engine.codes import InvestorClass, Reason, Restriction
 from gateway.office import assessments, evidence_params
-from gateway.office.client_records import client_file, lapses
+from gateway.office.client_records import client_file
 from gateway.office.institution_limbs import LIMBS
+from gateway.office.lapse_list import lapses
 from gateway.registry.registry import RegistryError
 from gateway.wire.civil_dates import lapse_ns, start_ns
 from tests.gateway.office.test_proposals import DAY_NS, HASH, NOW, Venue, evidence

@@ -5,11 +5,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from engine.codes import NIL, EventFlag, EventKind, ExecInst
+from engine.codes import NIL, EventFlag, EventKind, ExecInst, MarginMode
 from engine.schema import LABEL, NOTICE
 from engine.statements import account_statement
+from engine.statements.margin_ratios import MOST_RATIO_PPB
 from gateway.document import sample_rows
-from gateway.read_model.operator_views import MOST_RATIO_PPB, OperatorViews
+from gateway.read_model.operator_views import OperatorViews
 from gateway.read_model.projection import Projection
 from gateway.registry.registry import ContractRecord
 from gateway.wire.views import Span
@@ -67,6 +68,31 @@ def test_the_ratio_is_above_one_exactly_where_nothing_may_be_lost_any_more(crash
         assert views.risk(slot).ratio_ppb == MOST_RATIO_PPB
     finally:
         account["cash_micros"] = cash
+
+
+def test_the_nearest_pool_counts_also_an_isolated_one(crash):
+    """The ratio is that of the pool which is nearest: cross, or one position's own margin."""
+    stage, views, _ = crash
+    slots = views.exposed_accounts()
+    cross = views.ratios_ppb(slots)
+    assert views.ratios_ppb(slots[::-1]) == cross[::-1] and views.ratios_ppb([]) == []
+    place = next(p for p in account_statement(stage.root, slots[0]).positions if p.size_lots).position_slot
+    row = stage.state["positions"][place]
+    before = row.copy()
+    try:
+        row["margin_mode"] = MarginMode.ISOLATED
+        need = account_statement(stage.root, slots[0]).positions[0].maintenance_micros
+        for spare, least in ((1, 10**9 - 10**6), (-1, 10**9), (-(10**12), MOST_RATIO_PPB)):
+            unrealised = account_statement(stage.root, slots[0]).positions[0].unrealised_micros
+            row["isolated_micros"] = need + spare - unrealised
+            own = account_statement(stage.root, slots[0]).positions[0]
+            [ratio] = views.ratios_ppb(slots[:1])
+            assert ratio >= least and views.risk(slots[0]).ratio_ppb == ratio
+            if own.pool_equity_micros > 0:
+                assert ratio == 10**9 * own.maintenance_micros // own.pool_equity_micros
+        assert views.ratios_ppb(slots[1:]) == cross[1:]
+    finally:
+        stage.state["positions"][place] = before
 
 
 def test_forced_trades_name_the_closed_account_and_who_gave_up_its_profit(crash):

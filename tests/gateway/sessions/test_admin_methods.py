@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import sqlite3
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -93,17 +94,37 @@ def test_a_proposal_needs_the_other_person_and_is_then_sequenced(office):
     order = KeyOrder("lrannagain", NIL, key.person, "hmac", b"", OFFICERS, "")
     office.ann.key = office.desk.registry.add_key(order, NOW)
     assert "same person" in office.call(office.ann, "approve", number=number)["error"]["data"]["reason"]
-    assert [c["number"] for c in office.call(office.ben, "list_changes")["result"]] == [number]
+    assert [c["number"] for c in office.call(office.ben, "list_changes")["result"]["changes"]] == [number]
     approved = office.call(office.ben, "approve", number=number, note="seen")["result"]
     assert (approved["state"], approved["approver_name"], office.sequenced) == ("approved", "person of ben", 1)
     [directive] = approved["directives"]
     assert (directive["kind"], directive["code"], directive["account_slot"]) == ("deposit", None, 0)
     assert office.call(office.ben, "get_change", number=number)["result"] == approved
-    assert office.call(office.ben, "list_changes")["result"] == []
-    assert office.call(office.ben, "list_changes", state="refused")["result"] == []
+    assert office.call(office.ben, "list_changes")["result"]["changes"] == []
+    assert office.call(office.ben, "list_changes", state="refused")["result"]["changes"] == []
     office.desk.registry.mark_applied([(directive["reference"], 9, int(Reason.CAPACITY))])
-    [refused] = office.call(office.ben, "list_changes", state="refused")["result"]
+    [refused] = office.call(office.ben, "list_changes", state="refused")["result"]["changes"]
     assert (refused["number"], refused["directives"][0]["refused"]) == (number, "CAPACITY")
+
+
+def test_changes_come_in_pages_until_there_are_no_more(office):
+    for number in range(5):
+        office.call(office.ann, "record_deposit", account="alice", amount="5", reason=f"wire {number}")
+    whole = office.call(office.ben, "list_changes", state="all")["result"]
+    assert whole["continuation"] is None and len(whole["changes"]) == 5
+    pages, asked = [], {}
+    while len(pages) < 4:
+        page = office.call(office.ben, "list_changes", state="all", count=2, **asked)["result"]
+        pages.append(page["changes"])
+        if page["continuation"] is None:
+            break
+        asked = {"continuation": page["continuation"]}
+    assert [len(page) for page in pages] == [2, 2, 1] and [*chain(*pages)] == whole["changes"]
+    exactly = office.call(office.ben, "list_changes", state="all", count=5)["result"]
+    assert exactly == whole, "a page that holds the last row has none behind it"
+    for text in ("x", "-1", "1.2", "٣", "9" * 20):
+        refused = office.call(office.ben, "list_changes", continuation=text)["error"]
+        assert refused["data"]["param"] == "continuation" and "is not one of an answer" in refused["data"]["reason"]
 
 
 def test_tightening_is_sequenced_before_it_is_answered(office):

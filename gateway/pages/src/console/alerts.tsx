@@ -4,7 +4,7 @@ import { useOnce } from "../shared/once";
 import { Time } from "../shared/time";
 import type { Venue } from "../shared/venue";
 import { AlertChart } from "./alert_chart";
-import { useAsked } from "./asked";
+import { useAsked, usePages } from "./asked";
 import { askFor } from "./change_dialog";
 import type { Alert, AlertEvidence } from "./console_types";
 import { Fault } from "./fault";
@@ -19,7 +19,7 @@ const STATES = ["open", "reviewed", "dismissed", "escalated", "all"];
 export function Alerts({ venue }: { venue: Venue }) {
   const state = useSignal("open");
   const open = useSignal(0);
-  const asked = useAsked<Alert[]>(venue, "venue/admin/list_alerts", { state: state.value, count: 200 }, 10_000);
+  const asked = usePages<Alert>(venue, "venue/admin/list_alerts", "alerts", { state: state.value, count: 100 }, 10_000);
   return (
     <>
       <div class="part-head">
@@ -31,7 +31,7 @@ export function Alerts({ venue }: { venue: Venue }) {
         </label>
         {isCompliance.value && <button type="button" class="button" onClick={() => askFor("set_surveillance_threshold")}>Change a threshold…</button>}
       </div>
-      <Table name="Alerts" rows={asked.data.value} error={asked.error.value} empty="There is none." keyOf={({ number }) => number}
+      <Table name="Alerts" rows={asked.data.value} pages={asked.pages} error={asked.error.value} empty="There is none." keyOf={({ number }) => number}
         columns={[
           { head: "Number", isNumber: true, cell: ({ number }) => number },
           { head: "Time", time: ({ timestamp }) => timestamp },

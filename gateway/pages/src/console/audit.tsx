@@ -159,7 +159,7 @@ function OneStory({ venue, asked }: { venue: Venue; asked: Asked }) {
       {found?.steps.map(({ record, ladder }, place) => (
         <details key={place} open={ladder.length > 0}>
           <summary>
-            {typeof record.time_ns === "number" && <Time ms={record.time_ns / 1e6} withDate />} sequence {String(record.seq)}: <b>{words(String(record.command).toLowerCase())}</b>
+            {typeof record.time_ns === "string" && <Time ms={Number(record.time_ns) / 1e6} withDate />} sequence {String(record.seq)}: <b>{words(String(record.command).toLowerCase())}</b>
             {record.outcome ? `, ${String(record.outcome)}` : ""}{record.reason && record.reason !== "NONE" ? `: ${String(record.reason)}` : ""}
           </summary>
           {ladder.length > 0 && <Ladder rungs={ladder} />}

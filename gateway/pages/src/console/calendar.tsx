@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import type { Venue } from "../shared/venue";
-import { useAsked } from "./asked";
+import { usePages } from "./asked";
 import { urgency } from "./clients";
 import type { Lapse } from "./console_types";
 import { Table } from "./table";
@@ -9,7 +9,7 @@ import { words } from "./words";
 /** What lapses on which day: evidence, confirmations, screenings, knowledge. */
 export function Calendar({ venue }: { venue: Venue }) {
   const days = useSignal(60);
-  const asked = useAsked<Lapse[]>(venue, "venue/admin/list_lapses", { days: days.value });
+  const asked = usePages<Lapse>(venue, "venue/admin/list_lapses", "lapses", { days: days.value, count: 200 });
   const rows = asked.data.value;
   const months = new Map<string, number>();
   for (const { valid_through } of rows ?? []) months.set(valid_through.slice(0, 7), (months.get(valid_through.slice(0, 7)) ?? 0) + 1);
@@ -24,7 +24,7 @@ export function Calendar({ venue }: { venue: Venue }) {
         </label>
         <span class="actions">{[...months].map(([month, count]) => <span class="panel part">{month}: <b>{count}</b></span>)}</span>
       </div>
-      <Table name="Last days" rows={rows} error={asked.error.value} empty="Nothing lapses in this time."
+      <Table name="Last days" rows={rows} pages={asked.pages} error={asked.error.value} empty="Nothing lapses in this time."
         keyOf={({ client, topic, valid_through }) => `${client} ${topic} ${valid_through}`}
         columns={[
           { head: "Last day", cell: (row) => row.valid_through },

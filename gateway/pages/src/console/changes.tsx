@@ -4,7 +4,7 @@ import { Dialog } from "../shared/dialog";
 import { useOnce } from "../shared/once";
 import { Time } from "../shared/time";
 import type { Venue } from "../shared/venue";
-import { useAsked } from "./asked";
+import { useAsked, usePages } from "./asked";
 import { askFor, Preview } from "./change_dialog";
 import type { Change, ChangePreview } from "./console_types";
 import { Fault } from "./fault";
@@ -19,7 +19,7 @@ const STATES = ["proposed", "approved", "rejected", "expired", "done", "refused"
 export function Changes({ venue }: { venue: Venue }) {
   const state = useSignal("proposed");
   const open = useSignal<number | null>(null);
-  const asked = useAsked<Change[]>(venue, "venue/admin/list_changes", { state: state.value, count: 200 }, 5000);
+  const asked = usePages<Change>(venue, "venue/admin/list_changes", "changes", { state: state.value, count: 100 }, 5000);
   return (
     <>
       <div class="part-head">
@@ -31,7 +31,7 @@ export function Changes({ venue }: { venue: Venue }) {
         </label>
         <AnyChange />
       </div>
-      <Table name="Changes" rows={asked.data.value} error={asked.error.value} keyOf={({ number }) => number}
+      <Table name="Changes" rows={asked.data.value} pages={asked.pages} error={asked.error.value} keyOf={({ number }) => number}
         empty={state.value === "proposed" ? "No proposal waits." : "There is none."}
         columns={[
           { head: "Number", isNumber: true, cell: ({ number }) => number },

@@ -181,7 +181,7 @@ export interface AlertOrder {
 export interface AlertEvidence extends Alert {
   figures: Record<string, number>;
   sequences: number[];
-  order_ids: number[];
+  order_ids: string[];
   orders: AlertOrder[];
   reviews: { state: string; reviewer: string; note: string; timestamp: number }[];
 }

@@ -2,7 +2,7 @@ import { useSignal } from "@preact/signals";
 import { money, percent, shown, signed } from "../shared/numbers";
 import type { Venue } from "../shared/venue";
 import { AccountDialog } from "./account_dialog";
-import { useAsked } from "./asked";
+import { useAsked, usePages } from "./asked";
 import { askFor } from "./change_dialog";
 import type { ForcedTrade, Risk as Row } from "./console_types";
 import { figures, isCompliance } from "./state";
@@ -14,7 +14,7 @@ const NEAR = 0.8;
 
 /** Accounts near liquidation, and what liquidation and deleveraging have closed. */
 export function Risk({ venue }: { venue: Venue }) {
-  const risks = useAsked<Row[]>(venue, "venue/admin/list_risks", { count: 100 }, 3000);
+  const risks = usePages<Row>(venue, "venue/admin/list_risks", "risks", { count: 100 }, 3000);
   const forced = useAsked<ForcedTrade[]>(venue, "venue/admin/list_forced_trades", { count: 200 }, 5000);
   const open = useSignal("");
   const explain = (account: string) => (
@@ -28,7 +28,7 @@ export function Risk({ venue }: { venue: Venue }) {
           <div><dt>Accounts for liquidation</dt><dd>{shown(figures.value?.value("liquidation_accounts"), 0)}</dd></div>
         </dl>
       </section>
-      <Table name="Accounts with positions" rows={risks.data.value} error={risks.error.value} empty="Nobody holds a position."
+      <Table name="Accounts with positions" rows={risks.data.value} pages={risks.pages} error={risks.error.value} empty="Nobody holds a position."
         keyOf={({ account }) => account}
         columns={[
           { head: "Account", cell: ({ account }) => account },

@@ -1,7 +1,9 @@
 import { save, csvOf } from "../shared/csv";
 import { shown } from "../shared/numbers";
+import { useOnce } from "../shared/once";
 import { DataTable, type Column as ShownColumn } from "../shared/table";
 import { Time } from "../shared/time";
+import type { Pages } from "./asked";
 import { Fault } from "./fault";
 
 /** A column that says itself what its cells show, or one of the usual kinds: the file has their value whole. */
@@ -23,14 +25,18 @@ interface Props<Row> {
   error?: string;
   empty: string;
   keyOf(row: Row): string | number;
+  /** Where the rows are one page of more. */
+  pages?: Pages<NoInfer<Row>>;
 }
 
-/** A table that can be saved as a file. */
-export function Table<Row>({ name, columns, rows, error = "", empty, keyOf }: Props<Row>) {
+/** A table that can be saved as a file, with all its pages. */
+export function Table<Row>({ name, columns, rows, error = "", empty, keyOf, pages }: Props<Row>) {
+  const { once, isBusy, fault } = useOnce();
   const all = columns.map(inFull);
   const saved = all.filter(({ head }) => head !== "");
-  const download = () => {
-    const cells = (rows ?? []).map((row) => saved.map(({ file }) => file(row)));
+  const isPart = pages !== undefined && (pages.hasMore || !pages.isFirst);
+  const download = async () => {
+    const cells = (isPart ? await pages.all() : (rows ?? [])).map((row) => saved.map(({ file }) => file(row)));
     save(`${name.replaceAll(" ", "-")}-${new Date().toISOString().slice(0, 19).replaceAll(":", "")}.csv`,
       csvOf(saved.map(({ head }) => head), cells));
   };
@@ -38,12 +44,19 @@ export function Table<Row>({ name, columns, rows, error = "", empty, keyOf }: Pr
     <section class="panel part" aria-label={name}>
       <div class="part-head">
         <h2>{name}</h2>
-        {rows !== null && <span class="dim">{rows.length}</span>}
-        <button type="button" class="button small" disabled={!rows?.length} onClick={download}>
-          Save as CSV
+        {rows !== null && <span class="dim">{rows.length}{isPart && " on this page"}</span>}
+        <button type="button" class="button small" disabled={!rows?.length || isBusy.value} onClick={() => once(download)}>
+          {isPart ? "Save all pages as CSV" : "Save as CSV"}
         </button>
+        {isPart && (
+          <span class="actions">
+            <button type="button" class="button small" disabled={pages.isFirst} onClick={pages.first}>First page</button>
+            <button type="button" class="button small" disabled={!pages.hasMore} onClick={pages.next}>Next page</button>
+          </span>
+        )}
       </div>
       <Fault text={error} />
+      <Fault text={fault.value} />
       {rows === null && error === "" && <p class="empty">…</p>}
       {rows !== null && (
         <div class="scrolled" tabIndex={0} role="region" aria-label={`${name}, rows`}>
