@@ -64,6 +64,9 @@ class Plan:
     turns: int
     cores: Cores
     is_real_time: bool = False
+    cluster: str = ""
+    """The servers of a replicated log, with commas between; empty: a machine alone."""
+    replicas: int = 1
 
 
 def chosen_cores(venue: str, surveillance: str, load: str) -> Cores:
@@ -94,6 +97,8 @@ def config_of(folder: Path, plan: Plan) -> dict[str, Any]:
         "scripted_index": f"{CONTRACT}={PRICE}", "max_frame_bytes": 1 << 20, "max_connections_per_address": 0,
         "orders_per_s": UNLIMITED, "orders_burst": UNLIMITED, "cancels_per_s": UNLIMITED, "cancels_burst": UNLIMITED,
     }  # fmt: skip
+    if plan.cluster:
+        given |= {"cluster_servers": plan.cluster, "cluster_venue": folder.name, "cluster_replicas": plan.replicas}
     settings.load(None, {}, given)
     return given
 

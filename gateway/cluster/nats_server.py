@@ -1,8 +1,11 @@
 """The file of a JetStream server as a venue needs it, and one such server run on this machine."""
 
+import contextlib
 import shutil
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,3 +65,30 @@ def begin(node: Node) -> Process:
     file.write_text(server_file(node))
     command = [program, "-c", str(file), "-l", str(node.folder / "server.log"), "--ports_file_dir", str(node.folder)]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports of loopback that nobody listens on now, each another."""
+    with contextlib.ExitStack() as stack:
+        taken = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for listening in taken:
+            listening.bind(("127.0.0.1", 0))
+        return [int(listening.getsockname()[1]) for listening in taken]
+
+
+@contextlib.contextmanager
+def local_servers(folder: Path, count: int) -> Iterator[list[str]]:
+    """So many servers of one cluster on this machine while the block runs: their addresses. OSError."""
+    ports = _free_ports(2 * count)
+    routes = tuple(ports[count:]) if count > 1 else ()
+    processes = []
+    try:
+        for place in range(count):
+            name = f"n{place + 1}"
+            route = routes[place] if routes else 0
+            processes.append(begin(Node(name, folder / name, ports[place], route, routes)))
+        yield [f"nats://127.0.0.1:{port}" for port in ports[:count]]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from gateway import clock
+from gateway.cluster.answers import LogStream, Reply, StreamError
 from gateway.cluster.beginning import FencedError
 from gateway.cluster.messages import Author, Beat, Message
-from gateway.cluster.stream import Reply, Stream, StreamError
 
 REPLY_MS = 1000
 """A publish that is not answered for so long is in doubt."""
@@ -37,7 +37,7 @@ class _Queued(NamedTuple):
 class Publisher:
     """The one writer of an epoch. `run` goes on until it is cancelled, or raises FencedError or LostError."""
 
-    def __init__(self, stream: Stream, author: Author, sequence: int, window: int) -> None:
+    def __init__(self, stream: LogStream, author: Author, sequence: int, window: int) -> None:
         """`sequence`: where the stream ends, with a message of this author's. `window`: how many are under way."""
         self._stream, self.author, self._window = stream, author, window
         self._queue: deque[_Queued] = deque()

@@ -21,12 +21,13 @@ import msgspec
 
 from engine import host
 from gateway.cluster import pipe
+from gateway.cluster.answers import Reply, SetupError, StreamError
 from gateway.cluster.beginning import FencedError, RefusedError, begin, epoch_message, record_message, side_message
 from gateway.cluster.messages import Author, Beat, EpochMessage, Message, Place
 from gateway.cluster.pipe import FrameReader, Lead, Report, Settings, SideChanged, Standing
 from gateway.cluster.publisher import PAUSE_SECONDS, LostError, Publisher
 from gateway.cluster.side_pages import SideFile
-from gateway.cluster.stream import Reply, SetupError, Stream, StreamError
+from gateway.cluster.stream import Stream
 
 READ_BYTES = 1 << 20
 REPLY_SECONDS = 2.0

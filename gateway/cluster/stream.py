@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import nats
 from nats.aio.client import Client
@@ -18,6 +18,7 @@ from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfi
 from nats.js.errors import APIError, NotFoundError
 
 from gateway.cluster import messages
+from gateway.cluster.answers import Last, Reply, SetupError, StreamError
 from gateway.cluster.messages import Beat, Message, MessageError
 
 CONNECT_SECONDS = 1.0
@@ -28,28 +29,6 @@ _NO_STREAM = 10059
 _NO_RESPONDERS = "503"
 FAULTS = (NatsError, APIError, OSError, asyncio.TimeoutError, MessageError, ValueError)
 """What a server that is away, busy or electing does to whoever asks it."""
-
-
-class StreamError(Exception):
-    """The stream cannot be used now, in one line; another try may help."""
-
-
-class SetupError(Exception):
-    """The stream or a server is not set up as a venue needs it: one line with the remedy. Another try does not help."""
-
-
-class Last(NamedTuple):
-    """What the stream ends with: its last sequence, and the message there; no message in an empty stream."""
-
-    sequence: int
-    message: Message | None
-
-
-class Reply(NamedTuple):
-    """What became of a publish: the sequence at which it is stored, or 0 and why it is not known to be."""
-
-    sequence: int
-    fault: str
 
 
 class Stream:

@@ -72,6 +72,12 @@ def test_a_header_in_another_case_is_missed() -> None:
     assert headers[messages.KIND] == "epoch"
 
 
+def test_the_condition_of_a_publish_has_the_servers_own_name() -> None:
+    header = pytest.importorskip("nats.js.api", reason="nats-py is not installed").Header
+    assert header.EXPECTED_LAST_SEQUENCE.value == messages.EXPECTED_LAST
+    assert header.EXPECTED_STREAM.value == messages.EXPECTED_STREAM
+
+
 def test_a_heartbeat_is_read_as_it_was_written() -> None:
     beat = Beat(epoch=7, node="alpha", last_seq=104)
     assert messages.unpack_beat(messages.pack_beat(beat)) == beat

@@ -65,6 +65,11 @@ def test_what_is_printed_is_read_again(tmp_path):
         ("", {"LIONROCK_SURVEILLANCE_STEP_S": "0"}, "surveillance.step_s: 0 must be from 1 to 3600"),
         ("", {"LIONROCK_AFFILIATES_SIZE_MICROS": "x"}, "LIONROCK_AFFILIATES_SIZE_MICROS: 'x' is not a whole number"),
         ("", {"LIONROCK_TESTNET": "perhaps"}, "LIONROCK_TESTNET: 'perhaps'"),
+        ("[cluster]\nservers = 'nats://a'", {}, r"cluster\.venue: ''; 1 to 32 of the characters"),
+        ("[cluster]\nservers = 'nats://a'\nvenue = 'a.b'", {}, r"cluster\.venue: 'a\.b'"),
+        ("[cluster]\nservers = 'a:1'\nvenue = 'a'", {}, r"cluster\.servers: 'a:1'; write nats://HOST:PORT"),
+        ("[cluster]\nacknowledge = 'none'", {}, r"cluster\.acknowledge: 'none'; choose from replicated, local"),
+        ("", {"LIONROCK_CLUSTER_REPLICAS": "9"}, r"cluster\.replicas: 9 must be from 1 to 5"),
     ],
 )
 def test_bad_settings_are_named(tmp_path, text, environment, word):
@@ -108,4 +113,8 @@ def test_flags(monkeypatch):
     args = parser.parse_args(["--port", "9", "--testnet", "--data", "d"])
     loaded = config.from_args(args)
     assert (loaded.port, loaded.testnet, loaded.host) == (9, True, "10.0.0.1")
+    assert not loaded.cluster.is_on
+    args = parser.parse_args(["--cluster", "nats://a:1, nats://b:2", "--venue", "hk", "--node", "n-1"])
+    cluster = config.from_args(args).cluster
+    assert (cluster.server_list, cluster.venue, cluster.node_name) == (["nats://a:1", "nats://b:2"], "hk", "n-1")
     assert [str(path) for path in (loaded.journal, loaded.registry)] == ["d/journal", "d/registry.db"]

@@ -11,6 +11,7 @@ import engine
 from tests.gateway import mutants
 from tests.gateway.mutants import Mutant, broken
 from tests.gateway.mutants_of_backups import BACKUP_MUTANTS
+from tests.gateway.mutants_of_cluster import CLUSTER_MUTANTS
 from tests.gateway.mutants_of_history import HISTORY_MUTANTS
 from tests.gateway.mutants_of_index import ALIVE, INDEX_MUTANTS
 from tests.gateway.mutants_of_inputs import INPUT_MUTANTS
@@ -36,7 +37,7 @@ MUTANTS = (
     *mutants.MUTANTS, *OFFICER_MUTANTS, *OWNER_MUTANTS, *STATUTE_MUTANTS, *TRAIL_MUTANTS, *SURVEILLANCE_MUTANTS,
     *INVARIANT_MUTANTS, *OPERATION_MUTANTS, *SIDE_FILE_MUTANTS, *TIME_MUTANTS, *HISTORY_MUTANTS, *LOSS_MUTANTS,
     *SNAPSHOT_MUTANTS, *LIMIT_MUTANTS, *BACKUP_MUTANTS, *INPUT_MUTANTS, *INDEX_MUTANTS,
-    *PREVIEW_MUTANTS,
+    *PREVIEW_MUTANTS, *CLUSTER_MUTANTS,
 )  # fmt: skip
 FAILED = 1
 """pytest's exit code of a failure; what cannot be collected has another one and does not count."""

@@ -1,0 +1,108 @@
+"""A venue whose log is replicated beside a machine alone, in turns: `python -m bench.cluster`.
+
+JetStream servers run on this machine, with the cores and the disk that both venues have. Each turn loads both the same
+way; the ratios are medians over the turns.
+"""
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from bench.gateway_load import connect, disconnect
+from bench.load_servers import MARK_SECONDS, Plan, Venue, chosen_cores, order_scripts, running_venue
+from bench.load_turns import Side, loads_of, named
+from bench.measurement import Spread, machine
+from bench.placement import on_cores
+from gateway.cluster.nats_server import local_servers
+from gateway.commands.common import compile_engine
+
+ALONE, REPLICATED = "alone", "replicated"
+
+
+def measured(plan: Plan, folder: Path, servers: int, loads: list[float | str]) -> list[dict[str, Any]]:
+    """Each load in turns: both sides' figures, and the replicated venue's as multiples of the other's."""
+    with ExitStack() as stack:
+        addresses = stack.enter_context(local_servers(folder / "servers", servers))
+        cluster = replace(plan, cluster=",".join(addresses), replicas=servers)
+        venues = {
+            ALONE: stack.enter_context(running_venue(folder / ALONE, plan)),
+            REPLICATED: stack.enter_context(running_venue(folder / REPLICATED, cluster)),
+        }
+        stack.enter_context(on_cores(plan.cores.load))
+        return uvloop.run(_measured(plan, venues, loads))
+
+
+async def _measured(plan: Plan, venues: dict[str, Venue], loads: list[float | str]) -> list[dict[str, Any]]:
+    await asyncio.sleep(MARK_SECONDS)
+    links = {name: await connect(venue.json, order_scripts(plan)) for name, venue in venues.items()}
+    found = []
+    for load in loads:
+        sides = [Side(name, venue.json, links[name]) for name, venue in venues.items()]
+        for turn in range(plan.turns):
+            print(f"{named(load)}, turn {turn + 1} of {plan.turns}", file=sys.stderr, flush=True)
+            for side in sides if turn % 2 else sides[::-1]:
+                await side.turn(load, plan)
+                venues[side.name].check()
+        found.append({"load": named(load), **{side.name: side.as_json() for side in sides}, **_ratios(*sides)})
+    for connections in links.values():
+        disconnect(connections)
+    return found
+
+
+def _ratios(alone: Side, replicated: Side) -> dict[str, Any]:
+    rates = [mine.rate / other.rate for mine, other in zip(replicated.results, alone.results, strict=True)]
+    delays = [mine / other for mine, other in zip(replicated.points("p50_us"), alone.points("p50_us"), strict=True)]
+    more_us = [mine - other for mine, other in zip(replicated.points("p50_us"), alone.points("p50_us"), strict=True)]
+    return {
+        "rate_ratio": Spread.of(rates).as_json(), "p50_ratio": Spread.of(delays).as_json(),
+        "p50_more_us": round(statistics.median(more_us), 1),
+    }  # fmt: skip
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.cluster", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="examples:\n  python -m bench.cluster\n  python -m bench.cluster --servers 1 --rate closed,2000 --json",
+    )  # fmt: skip
+    parser.add_argument("--servers", type=int, choices=(1, 3), default=3, help="JetStream servers (default: 3)")
+    parser.add_argument("--rate", default="closed,one", help="loads as of `lionrock load --rate` (default: closed,one)")
+    parser.add_argument("--turns", type=int, default=5, help="default: 5")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each turn (default: 1)")
+    parser.add_argument("--window", type=int, default=128, help="requests under way on each connection (default: 128)")
+    parser.add_argument("--connections", type=int, default=16, help="default: 16")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    args = parser.parse_args(arguments)
+    compile_engine()
+    plan = Plan(
+        durability="fsync", connections=args.connections, window=args.window, rows=256, seconds=args.seconds,
+        subscribers=0, busy_poll_us=0, turns=args.turns, cores=chosen_cores("", "", ""),
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        found = measured(plan, Path(folder), args.servers, loads_of(args.rate))
+    for load in found:
+        print(json.dumps(load) if args.json else _line(load))
+    if not args.json:
+        print(machine())
+
+
+def _line(load: dict[str, Any]) -> str:
+    alone, replicated, ratio = load[ALONE], load[REPLICATED], load["rate_ratio"]
+    return (
+        f"{load['load']}: {replicated['orders_per_s']:,} orders/s beside {alone['orders_per_s']:,} alone, "
+        f"ratio {ratio['median']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})"
+        f"; p50 {replicated['p50_us'] / 1000:.2f} ms beside {alone['p50_us'] / 1000:.2f} ms"
+    )
+
+
+if __name__ == "__main__":
+    main()
