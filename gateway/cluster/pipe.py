@@ -104,7 +104,8 @@ def beat_frame(last_seq: int) -> bytes:
 
 def read_beat(content: bytes) -> int:
     """The venue's last sequence, of a heartbeat."""
-    return int(_BEAT.unpack(content)[0])
+    (last_seq,) = _BEAT.unpack(content)
+    return int(last_seq)
 
 
 def confirmed_frame(place: Place, last_seq: int) -> bytes:

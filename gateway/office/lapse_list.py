@@ -39,7 +39,7 @@ Row = tuple[Place, dict[str, Any]]
 
 def lapses(registry: Registry, days: int, now_ns: int) -> list[dict[str, Any]]:
     """What has lapsed or lapses within so many days, by last day, then by name."""
-    rows = [row[1] for row in lapse_rows(registry, days, now_ns, BEGINNING, None) if row is not None]
+    rows = [found[1] for found in lapse_rows(registry, days, now_ns, BEGINNING, None) if found is not None]
     return sorted(rows, key=lambda row: (row["valid_through"], row["client"], row["topic"]))
 
 

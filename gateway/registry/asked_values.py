@@ -1,7 +1,7 @@
 """What was last asked for of many accounts and persons, some rows at a time: by value, or by number."""
 
-from engine.code_values import COMMAND_ACCOUNT_SET
-from engine.codes import NIL, AccountAttribute, CommandKind
+from engine.code_values import COMMAND_ACCOUNT_SET, COMMAND_PERSON_SET
+from engine.codes import NIL, AccountAttribute
 from gateway.registry.registry import Registry
 
 _LATER = f"""SELECT 1 FROM intents AS later WHERE kind = {COMMAND_ACCOUNT_SET} AND account_slot = one.account_slot AND
@@ -10,7 +10,7 @@ _LATER = f"""SELECT 1 FROM intents AS later WHERE kind = {COMMAND_ACCOUNT_SET} A
 _ASKED = f"""SELECT value, number, account_slot, coalesce(reason, 0) = 0 AND NOT EXISTS ({_LATER}) FROM intents AS one
     WHERE kind = {COMMAND_ACCOUNT_SET} AND code = ? AND """
 _IN_ORDER = " ORDER BY value, number LIMIT ?"
-_OF_PERSON = f"""SELECT value FROM intents WHERE kind = {int(CommandKind.PERSON_SET)} AND account_slot = {NIL} AND
+_OF_PERSON = f"""SELECT value FROM intents WHERE kind = {COMMAND_PERSON_SET} AND account_slot = {NIL} AND
     contract_slot = {NIL} AND code = 0 AND item = 0 AND person = persons.id AND coalesce(reason, 0) = 0
     ORDER BY number DESC LIMIT 1"""
 _PERSONS = f"""SELECT id, ({_OF_PERSON}) FROM persons WHERE id > ? AND

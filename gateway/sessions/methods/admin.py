@@ -146,14 +146,15 @@ def list_lapses(session: SessionState, params: m.ListLapses, call: Call) -> Slic
 
     def rows() -> Iterator[bytes]:
         nonlocal has_more
-        for row in lapse_rows(call.context.registry, params.days, call.now_ns, after, params.count + 1):
-            if row is None:
+        for found in lapse_rows(call.context.registry, params.days, call.now_ns, after, params.count + 1):
+            if found is None:
                 yield b""
             elif len(shown) == params.count:
                 has_more = True
             else:
-                shown.append(row[0])
-                yield encode(row[1])
+                place, lapse = found
+                shown.append(place)
+                yield encode(lapse)
 
     return slices.page("lapses", rows(), lambda: ".".join(map(str, shown[-1])) if has_more else None)
 
