@@ -154,6 +154,8 @@ class Client:
         reconnect: bool = True,
     ) -> None:
         self._urls = [_endpoint(url)] if isinstance(url, str) else [_endpoint(each) for each in url]
+        if not self._urls:
+            raise ValueError("url: name at least one address, such as ws://127.0.0.1:8765")
         self.url = self._urls[0]
         """The node that it is connected to."""
         self._epoch = 0

@@ -14,7 +14,7 @@ from gateway import clock
 from gateway.cluster.messages import Author, EpochMessage, Message, Place, Reason, RecordMessage, SideMessage
 from gateway.cluster.side_pages import Change
 
-AS_STANDBY = "start it as a standby, which fetches what it lacks: lionrock standby"
+AS_STANDBY = "start it as a standby, with an empty data folder if that refuses this one: lionrock standby"
 
 
 class FencedError(Exception):
@@ -23,7 +23,8 @@ class FencedError(Exception):
     def __init__(self, own: Author, found: Author) -> None:
         super().__init__(
             f"node {found.node} leads since epoch {found.epoch}; this node led in epoch {own.epoch}. Nothing was "
-            "acknowledged that the log does not have; start it again as a standby: lionrock standby"
+            "acknowledged that the log does not have; keep this data folder aside and start the node again as a "
+            "standby, with an empty one: lionrock standby"
         )
         self.found = found
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from engine import host
 from gateway.cluster.log_stream import Stored
-from gateway.cluster.messages import DigestMessage, EpochMessage, Place, RecordMessage, SideMessage
+from gateway.cluster.messages import DigestMessage, EpochMessage, Message, Place, RecordMessage, SideMessage
 from gateway.cluster.side_copy import SideCopy, SideError
 
 REGISTRY = "registry.db"
@@ -41,6 +41,9 @@ class Follower:
         end = None if copy is None else host.log_end(directory)
         self.place = Place(0, 0) if end is None else Place(end.segment, end.number)
         """The last record that the copy has; segment 0 without any."""
+        self._end: tuple[Place, bytes] | None = None
+        """Where the log ended, and its hash there, as the last message says that was taken."""
+        self._whole_seq = 0
         self.compared_seq = 0
         """The last sequence at which the state was compared with the leader's."""
 
@@ -54,9 +57,43 @@ class Follower:
         """The epoch of who leads; 0 when nobody ever has."""
         return 0 if self.leader is None else self.leader.epoch
 
+    @property
+    def restart_seq(self) -> int:
+        """The message behind which another start goes on: ahead of the first part of a side file that is not whole."""
+        return self._whole_seq if self.registry.is_partial else self.stream_seq
+
+    @property
+    def knows_end(self) -> bool:
+        """Whether a message has said where the log ends."""
+        return self._end is not None
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether the copy is not what the stream has up to the last message: it has more, as after leading itself."""
+        return self._end is not None and self.copy is not None and self._end != (self.place, self.copy.position.chain)
+
+    @property
+    def why_not_to_lead(self) -> str:
+        """Why nobody must lead from what is here, once the stream's end was reached; empty when somebody may."""
+        if self.is_ahead:
+            return "its journal has more than the stream: the end of it was never replicated"
+        if not self.registry.is_whole:
+            return "the stream has not brought the whole registry; the leader sends it at its next start"
+        return ""
+
+    def ahead(self) -> DivergenceError:
+        """What ends a standby that stays ahead."""
+        return self._diverged("the stream ends before it: this node led once, and its end was never replicated")
+
+    def note_end(self, message: Message) -> None:
+        """The last message that was taken, by an earlier run."""
+        self._end = message.place, message.chain
+
     def take(self, stored: Stored) -> None:
         """Take the next message. DivergenceError when it does not fit what is here."""
         message = stored.message
+        if not self.registry.is_partial:
+            self._whole_seq = self.stream_seq
         if isinstance(message, EpochMessage):
             self._take_epoch(message)
         elif message.author.epoch < self.epoch:
@@ -71,10 +108,12 @@ class Follower:
         else:
             self._compare(message)
         self.stream_seq = stored.seq
+        self.note_end(message)
 
     def _take_epoch(self, message: EpochMessage) -> None:
         if self.place == message.place and self.copy is not None and message.chain != self.copy.position.chain:
             raise self._diverged(f"epoch {message.epoch} leads from sequence {message.last_seq} with another hash")
+        self.registry.forget_parts()
         self.leader = message
 
     def _take_record(self, message: RecordMessage) -> None:

@@ -7,6 +7,7 @@ certain whether a message was taken, so after any doubt the stream's last messag
 import asyncio
 import base64
 import binascii
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -18,11 +19,14 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 
+from engine import host
 from gateway import clock
 from gateway.cluster.messages import (
     EXPECTED_LAST,
     EXPECTED_STREAM,
+    Headers,
     Message,
+    MessageError,
     log_subject,
     pack,
     stream_name,
@@ -38,6 +42,7 @@ LOST_NS = 3 * IDLE_NS
 """A consumer that was silent for so long is gone, with its server for example; another is made."""
 INACTIVE_NS = 10_000_000_000
 _NO_MESSAGE = 10037
+_LOG = logging.getLogger("lionrock.cluster")
 
 
 class StreamError(Exception):
@@ -46,6 +51,16 @@ class StreamError(Exception):
 
 class NotLastError(StreamError):
     """The stream does not end where the sender thought: somebody else has written."""
+
+
+class PurgedError(host.JournalError):
+    """The stream does not have a message any more that this node needs: one line with the remedy."""
+
+    def __init__(self, stream: str, first_seq: int, needed_seq: int) -> None:
+        super().__init__(
+            f"stream {stream}: it begins with message {first_seq}, and this node needs {needed_seq}, which was purged; "
+            "begin with an empty data folder and a newer backup: lionrock restore"
+        )
 
 
 class Stored(NamedTuple):
@@ -97,6 +112,7 @@ class LogStream:
         self._servers = list(servers)
         self._stream, self._subject = stream_name(venue), log_subject(venue)
         self._connection = Connection()
+        self._said = ""
 
     async def connect(self) -> None:
         """Connect to one of the servers. StreamError when none answers; later it connects again by itself."""
@@ -163,14 +179,21 @@ class LogStream:
     async def follow(self, first_seq: int, take: Taker, until: Callable[[], bool] = lambda: False) -> None:
         """Hand every message from a sequence on to a function, in order and once each, until something is true.
 
-        It goes on over lost connections and servers. What the function raises ends it.
+        It goes on over lost connections and servers. What the function raises ends it, and so does PurgedError, or a
+        MessageError for what nobody's venue has written.
         """
         next_seq = first_seq
         while not until():
             try:
                 next_seq = await self._follow_once(next_seq, take, until)
-            except (StreamError, NatsError, OSError, TimeoutError):
+            except (StreamError, NatsError, OSError, TimeoutError) as error:
+                self._say_once(str(error) or type(error).__name__)
                 await asyncio.sleep(RECONNECT_SECONDS)
+
+    def _say_once(self, why: str) -> None:
+        if why != self._said:
+            self._said = why
+            _LOG.warning("it is tried again until the stream answers: %s", why)
 
     async def _follow_once(self, first_seq: int, take: Taker, until: Callable[[], bool]) -> int:
         """Follow by one consumer until it is lost: the sequence to go on from."""
@@ -194,14 +217,21 @@ class LogStream:
                     continue
                 seq = message.metadata.sequence.stream
                 if seq > next_seq:
+                    await self._check_there(next_seq)
                     return next_seq  # something was lost on the way: another consumer brings it
                 if seq == next_seq:
-                    take(Stored(seq, unpack(message.headers or {}, message.data)))
+                    take(_stored(seq, message.headers or {}, message.data))
                     next_seq = seq + 1
             return next_seq
         finally:
             with suppress(NatsError, OSError):
                 await subscription.unsubscribe()
+
+    async def _check_there(self, seq: int) -> None:
+        """PurgedError when the stream does not have this message any more."""
+        bounds = await self.bounds()
+        if bounds is not None and bounds.first_seq > seq:
+            raise PurgedError(self._stream, bounds.first_seq, seq)
 
     async def _is_control(self, message: Msg) -> bool:
         """Whether it is the consumer's own: that it is alive, or that it waits for a word that all was read."""
@@ -236,7 +266,7 @@ class LogStream:
             headers, body = base64.b64decode(raw.hdrs), base64.b64decode(raw.data)
         except binascii.Error as error:
             raise StreamError(f"stream {self._stream}: message {raw.seq} cannot be read ({error})") from None
-        return Stored(raw.seq, unpack(_headers(headers), body))
+        return _stored(raw.seq, _headers(headers), body)
 
     async def _ask(self, subject: str, body: bytes) -> _Answer:
         try:
@@ -250,6 +280,14 @@ class LogStream:
     def _refused(self, answer: _Answer) -> StreamError:
         told = "an answer without contents" if answer.error is None else answer.error.description
         return StreamError(f"stream {self._stream}: {told}")
+
+
+def _stored(seq: int, headers: Headers, body: bytes) -> Stored:
+    """A message of the stream. MessageError with its sequence."""
+    try:
+        return Stored(seq, unpack(headers, body))
+    except MessageError as error:
+        raise MessageError(f"stream sequence {seq}: {error}") from None
 
 
 def _headers(data: bytes) -> dict[str, str]:

@@ -13,9 +13,8 @@ import msgspec
 from engine.host import RawRecord
 from gateway.cluster.messages import Place, Reason
 
-LEAD, RECORD, BEAT, SIDE, FINISH, DIGEST = 1, 2, 3, 4, 5, 6
-"""From the venue: lead from here on; a record; a heartbeat; a file beside the journal has changed; send all and end;
-the state's digest."""
+LEAD, RECORD, BEAT, SIDE, FINISH = 1, 2, 3, 4, 5
+"""From the venue: lead from here on; a record; a heartbeat; a file beside the journal has changed; send all and end."""
 CONFIRMED, STATE, FINISHED = 16, 17, 18
 """From the publisher: the stream has everything up to this record; how it stands; all is sent."""
 _HEAD = struct.Struct("<BI")
@@ -65,13 +64,6 @@ class SideChanged(msgspec.Struct, frozen=True, kw_only=True):
     """A file beside the journal has changed: send what is new in it, behind the records sent so far."""
 
     path: str
-
-
-class StateDigest(msgspec.Struct, frozen=True, kw_only=True):
-    """The digest of the venue's state behind a sequence."""
-
-    seq: int
-    digest: str
 
 
 def frame(kind: int, content: bytes = b"") -> bytes:

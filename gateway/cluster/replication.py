@@ -320,7 +320,9 @@ class Replication:
     # --- the end --------------------------------------------------------------------------------------------------
 
     async def finish(self, seconds: float) -> bool:
-        """Wait until the stream has everything; whether it has, within so long."""
+        """Wait until the stream has everything; whether it has, within so long. A node that never led has nothing."""
+        if self._lead is None:
+            return True
         self._send([pipe.frame(pipe.FINISH)])
         deadline = self._loop.time() + seconds
         while not self._is_closing and self._socket is not None and self._loop.time() < deadline:

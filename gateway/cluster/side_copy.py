@@ -1,6 +1,8 @@
 """Copies of the files beside the leader's journal, put together from the pages that its messages bring.
 
 A copy lies in the data folder as NAME.copy. What it becomes, the registry for example, is written from it as a whole.
+Which version it is stands in a file beside it: after a restart some messages come again, and pages of an older version
+would spoil a newer one.
 """
 
 import os
@@ -9,6 +11,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 from blake3 import blake3
 
 from engine import disk
@@ -29,25 +32,49 @@ class SideCopy:
         """`whole` is called with the copy each time that it is another whole version."""
         self.path = path
         self._whole = whole
+        self._note = path.with_name(f"{path.name}.version")
         self._parts: list[SideMessage] = []
-        self.version = 0
-        """The version that the copy has; 0 for none since this was made."""
+        self.version = (0, 0)
+        """The epoch and the version of what the copy has; (0, 0) without any."""
+        if disk.current().is_there(self._note):
+            self.version = msgspec.msgpack.decode(disk.read(self._note), type=tuple[int, int])
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is a copy."""
+        return self.version > (0, 0)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether some parts of a version are here, and the others are still to come."""
+        return bool(self._parts)
+
+    def forget_parts(self) -> None:
+        """Another node leads: the rest of what is here in parts never comes."""
+        self._parts = []
 
     def take(self, message: SideMessage) -> None:
-        """Take one message. SideError when the copy is not the leader's file once all parts of a version are in it."""
+        """Take one message. SideError when it does not follow, or the copy is not the leader's file once it is whole.
+
+        Changes of a file that was never here as a whole are passed over: version 1 of a later process brings all of it.
+        """
+        version = (message.epoch, message.version)
+        if version <= self.version or not (self.is_whole or message.version == 1):
+            return
         if message.part == 0:
             self._parts = []
-        before = self._parts[-1] if self._parts else None
-        follows = message.part == len(self._parts) and (
-            before is None or (before.author, before.version) == (message.author, message.version)
-        )
-        if not follows:
+        before = (self._parts[-1].epoch, self._parts[-1].version) if self._parts else version
+        if message.part != len(self._parts) or before != version:
             self._parts = []  # its first part was before the place from which the stream is read
             return
+        if message.version > 1 and self.version != (message.epoch, message.version - 1):
+            raise self._wrong(message, f"does not follow version {self.version[1]} of epoch {self.version[0]}")
         self._parts.append(message)
         if len(self._parts) == message.parts:
             parts, self._parts = self._parts, []
             self._write(parts)
+            self.version = version
+            disk.write_atomically(self._note, [msgspec.msgpack.encode(version)])
 
     def _write(self, parts: list[SideMessage]) -> None:
         last, using = parts[-1], disk.current()
@@ -62,12 +89,14 @@ class SideCopy:
         finally:
             using.close(descriptor)
         if blake3(self.path.read_bytes()).digest() != last.digest:
-            raise SideError(
-                f"{self.path}: version {last.version} of {last.name} is not what {last.node} has; remove the data "
-                "folder and begin the standby anew, from a backup or from the stream's beginning"
-            )
-        self.version = last.version
+            raise self._wrong(last, f"is not what {last.node} has")
         self._whole(self.path)
+
+    def _wrong(self, message: SideMessage, why: str) -> SideError:
+        return SideError(
+            f"{self.path}: version {message.version} of {message.name}, epoch {message.epoch}, {why}; keep this data "
+            "folder aside and begin the standby anew with an empty one, or with a restored backup"
+        )
 
 
 def into_database(copy: Path, path: Path) -> None:

@@ -1,6 +1,6 @@
-"""A SQLite file beside the journal by its pages: which have changed since it was looked at last, and how to take them.
+"""A SQLite file beside the journal by its pages: which have changed since it was looked at last.
 
-What goes by pages needs to know nothing of tables, and is the same bytes at the other end.
+What goes by pages needs to know nothing of tables, and is the same bytes at the other end: see `side_copy`.
 """
 
 import sqlite3
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from blake3 import blake3
 
-from gateway.cluster.messages import SIDE_BYTES, MessageError, SideMessage
+from gateway.cluster.messages import SIDE_BYTES
 
 
 class Change(NamedTuple):
@@ -52,40 +52,6 @@ class SideFile:
             )
             for part, pages in enumerate(parts)
         ]  # fmt: skip
-
-
-class SideCopy:
-    """A file put together again from its changes, in memory."""
-
-    def __init__(self) -> None:
-        self._image = bytearray()
-        self._version, self._next_part = 0, 0
-
-    def take(self, message: SideMessage) -> bytes | None:
-        """One change more: the whole file when its version is complete, else None.
-
-        MessageError when it does not follow the one before it, or leads to another file than was sent.
-        """
-        begins = message.part == 0 and message.version in (1, self._version + 1)
-        goes_on = message.version == self._version and message.part == self._next_part > 0
-        if not (begins or goes_on):
-            raise MessageError(
-                f"{message.name}: part {message.part} of version {message.version} does not follow part "
-                f"{self._next_part - 1} of version {self._version}"
-            )
-        if message.version == 1 and message.part == 0:
-            self._image = bytearray()
-        self._version, self._next_part = message.version, message.part + 1
-        if len(self._image) != message.file_bytes:
-            self._image = self._image[: message.file_bytes].ljust(message.file_bytes, b"\0")
-        for page, data in message.pages.items():
-            self._image[page * message.page_bytes : page * message.page_bytes + len(data)] = data
-        if self._next_part < message.parts:
-            return None
-        self._next_part = 0
-        if blake3(self._image).digest() != message.digest:
-            raise MessageError(f"{message.name}: version {message.version} is not what was sent")
-        return bytes(self._image)
 
 
 def _image(path: Path) -> bytes:

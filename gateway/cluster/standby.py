@@ -15,11 +15,11 @@ import msgspec
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from engine import disk
+from engine import disk, host
 from gateway import clock
 from gateway.cluster.follower import DivergenceError, Follower
-from gateway.cluster.log_stream import Bounds, LogStream, NotLastError, Stored, StreamError
-from gateway.cluster.messages import EpochMessage, MessageError, Reason, beat_subject, unpack_beat
+from gateway.cluster.log_stream import Bounds, LogStream, NotLastError, PurgedError, Stored, StreamError
+from gateway.cluster.messages import EpochMessage, MessageError, Reason, beat_subject, stream_name, unpack_beat
 from gateway.wire.log_lines import event
 
 LOOK_SECONDS = 0.025
@@ -29,6 +29,9 @@ SYNC_SECONDS = 0.05
 """How often what was taken is synced; the stream has it until then."""
 NOTE_NS = 1_000_000_000
 """How often the place in the stream is noted, for the next start."""
+AHEAD_NS = 30_000_000_000
+"""A journal that has more than the stream for so long is another one. A server that was cut off may show an older end
+of the stream until it notices, which takes about 10 s."""
 WAIT_SECONDS = 0.2
 _LOG = logging.getLogger("lionrock.cluster")
 
@@ -61,7 +64,7 @@ class Standby:
     def __init__(self, stream: LogStream, follower: Follower, node: Node, notes: Path) -> None:
         """`notes` is the file that keeps the place in the stream over a restart."""
         self._stream, self._follower, self._node, self._notes = stream, follower, node, notes
-        self._heard_ns = 0
+        self._heard_ns = self._taken_ns = 0
         self._wanted: EpochMessage | None = None
         self._led: Led | None = None
         self._said = ""
@@ -101,7 +104,8 @@ class Standby:
     async def catch_up(self, is_enough: Callable[[], bool]) -> None:
         """Take what the stream has, until there is enough and no more of it: on return the stream's end was reached.
 
-        DivergenceError when the stream is not the one that was followed before, or does not begin early enough.
+        DivergenceError when the stream is not the one that was followed before, PurgedError when it does not begin
+        early enough.
         """
         while True:
             bounds = await self._bounds()
@@ -110,8 +114,15 @@ class Standby:
                 if taken:
                     raise DivergenceError(
                         f"stream of venue {self._stream.venue}: it ends with {bounds and bounds.last_seq}, and this "
-                        f"node had {taken} of it: it is another stream; see RUNBOOK, stream lost"
+                        f"node had {taken} of it: it is another stream; see RUNBOOK, divergence"
                     )
+                name = stream_name(self._stream.venue)
+                self._say_once(
+                    f"there is nothing in stream {name} yet: it waits for a leader of a venue of this name",
+                    logging.WARNING,
+                )
+            elif self._follower.copy is None and bounds.first_seq > taken + 1:
+                raise PurgedError(stream_name(self._stream.venue), bounds.first_seq, taken + 1)
             elif taken == bounds.last_seq and is_enough():
                 return
             elif taken < bounds.last_seq:
@@ -131,7 +142,7 @@ class Standby:
             try:
                 return await self._stream.bounds()
             except StreamError as error:
-                _LOG.warning("%s", error)
+                self._say_once(str(error), logging.WARNING)
                 await asyncio.sleep(WAIT_SECONDS)
 
     async def _follow_to(self, first_seq: int, last_seq: int) -> None:
@@ -140,10 +151,16 @@ class Standby:
     # --- following ------------------------------------------------------------------------------------------------
 
     async def run(self) -> Led:
-        """Follow, and lead when the leader is silent or hands over. DivergenceError as from `Follower.take`."""
+        """Follow, and lead when the leader is silent or hands over. DivergenceError as from `Follower.take`.
+
+        A backup that nobody has followed from yet begins with what the stream still has.
+        """
+        first_seq = self._follower.stream_seq + 1
+        if first_seq == 1 and (bounds := await self._bounds()) is not None:
+            first_seq = max(first_seq, bounds.first_seq)
         beats = await self._stream.connection.subscribe(beat_subject(self._stream.venue), cb=self._beaten)
-        self._heard_ns = clock.steady_ns()
-        follow = self._stream.follow(self._follower.stream_seq + 1, self._take, lambda: self._led is not None)
+        self._heard_ns = self._taken_ns = clock.steady_ns()
+        follow = self._stream.follow(first_seq, self._take, lambda: self._led is not None)
         tasks = [asyncio.create_task(work) for work in (follow, self._watch(), self._keep())]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
@@ -163,8 +180,14 @@ class Standby:
         """Take the next message; one that came another way already is passed over."""
         if stored.seq <= self._follower.stream_seq:
             return
-        self._follower.take(stored)
-        self._heard_ns = clock.steady_ns()
+        try:
+            self._follower.take(stored)
+        except OSError as error:  # the stream would be asked again for ever
+            raise host.JournalError(
+                f"{self._follower.directory}: it cannot be written ({error}); make room or replace the disk, then "
+                "start the standby again"
+            ) from error
+        self._heard_ns = self._taken_ns = clock.steady_ns()
         if self._wanted is not None and stored.message == self._wanted:
             self._led = Led(self._wanted, stored.seq)
         self.on_taken()
@@ -183,10 +206,20 @@ class Standby:
             if now_ns - looked_ns > LATE_NS:
                 self._heard_ns = now_ns
             looked_ns = now_ns
+            if self._follower.is_ahead and now_ns - self._taken_ns > AHEAD_NS:
+                await self._end_ahead()
             has_led = self._follower.leader is not None and self._follower.copy is not None
             if has_led and self.silent_ms >= self._node.silence_ms:
                 await self._take_over("takeover")
                 looked_ns = clock.steady_ns()
+
+    async def _end_ahead(self) -> None:
+        """DivergenceError when the journal has more than the whole stream."""
+        with suppress(StreamError):
+            bounds = await self._stream.bounds()
+            if bounds is not None and bounds.last_seq <= self._follower.stream_seq and self._follower.is_ahead:
+                raise self._follower.ahead()
+        self._taken_ns = clock.steady_ns()
 
     async def _keep(self) -> None:
         """Have what was taken on the disk, and note the place in the stream."""
@@ -196,7 +229,7 @@ class Standby:
             follower, copy = self._follower, self._follower.copy
             if copy is None:
                 continue
-            noted = _Noted(follower.stream_seq, follower.leader)
+            noted = _Noted(follower.restart_seq, follower.leader)
             if copy.last_seq > copy.synced_seq:
                 await loop.run_in_executor(None, copy.sync)
             if clock.steady_ns() - noted_ns >= NOTE_NS:
@@ -209,18 +242,11 @@ class Standby:
     async def _take_over(self, reason: Reason) -> None:
         """Take all that the stream has, and ask it to let this node lead from there. It may say no: then go on."""
         follower = self._follower
-        why = self.can_lead()
-        if why:
-            self._say_once(why)
-            return
         try:
-            bounds = await self._stream.bounds()
-            while bounds is not None and follower.stream_seq < bounds.last_seq:
-                stored = await self._stream.get(follower.stream_seq + 1)
-                if stored is None:
-                    return
-                self._take(stored)
-            if self._led is not None or bounds is None:
+            why = self.can_lead() or await self._take_rest()
+            if why:
+                self._say_once(f"the leader is silent, and this node does not lead: {why}")
+            if why or self._led is not None:
                 return
             begun_ns, self._wanted = clock.steady_ns(), self._epoch(reason)
             seq = await self._stream.publish(self._wanted, follower.stream_seq)
@@ -228,7 +254,7 @@ class Standby:
             _LOG.info("%s: the leader writes, or another standby leads", error)
             return
         except (StreamError, MessageError) as error:
-            self._say_once(str(error))
+            self._say_once(f"the leader is silent, and this node does not lead: {error}")
             return
         self._take(Stored(seq, self._wanted))
         self._led = Led(self._wanted, seq)
@@ -237,6 +263,22 @@ class Standby:
             extra=event("takeover", epoch=self._wanted.epoch, sequence=follower.last_seq, stream_sequence=seq,
                         silent_ms=self.silent_ms, publish_us=(clock.steady_ns() - begun_ns) // 1000),
         )  # fmt: skip
+
+    async def _take_rest(self) -> str:
+        """Take all that the stream has: why this node must not lead from there, empty when it may. StreamError."""
+        follower, name = self._follower, stream_name(self._stream.venue)
+        taken, bounds = follower.stream_seq, await self._stream.bounds()
+        if bounds is None or bounds.last_seq < taken:
+            last_seq = 0 if bounds is None else bounds.last_seq
+            return f"stream {name} ends with {last_seq}, and this node had {taken} of it"
+        while follower.stream_seq < bounds.last_seq:
+            stored = await self._stream.get(follower.stream_seq + 1)
+            if stored is None:
+                return f"stream {name} does not have its message {follower.stream_seq + 1}"
+            self._take(stored)
+        if not follower.knows_end and (stored := await self._stream.get(follower.stream_seq)) is not None:
+            follower.note_end(stored.message)
+        return follower.why_not_to_lead
 
     def _epoch(self, reason: Reason) -> EpochMessage:
         follower, node = self._follower, self._node
@@ -247,10 +289,10 @@ class Standby:
             chain=follower.copy.position.chain, time_ns=clock.wall_ns(),
         )  # fmt: skip
 
-    def _say_once(self, why: str) -> None:
-        if why != self._said:
-            self._said = why
-            _LOG.error("the leader is silent, and this node does not lead: %s", why)
+    def _say_once(self, line: str, level: int = logging.ERROR) -> None:
+        if line != self._said:
+            self._said = line
+            _LOG.log(level, "%s", line)
 
 
 def _nothing() -> None:

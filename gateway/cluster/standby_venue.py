@@ -93,7 +93,7 @@ class StandbyVenue(Venue):
         self._results = []
         self.sequencer.on_followed = self._note_followed
         self.take_registry()
-        self.health.report(NAME, Effect.READ_ONLY, _CAUSE, _REMEDY)
+        self.health.report(NAME, Effect.READ_ONLY, _CAUSE, _REMEDY, is_meant=True)
 
     # --- following ------------------------------------------------------------------------------------------------
 

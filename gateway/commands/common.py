@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Timer
 from time import monotonic
@@ -164,6 +165,12 @@ def make_data_folder(folder: str) -> None:
         raise ValueError(f"--data {folder}: {(error.strerror or '').lower()}; name a folder you may write") from None
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ValueError(f"--data {folder}: may not be written; name a folder you may write")
+
+
+def need_nats() -> None:
+    """Refuse a cluster where the client of its servers is not installed. ValueError."""
+    if find_spec("nats") is None:
+        raise ValueError("--cluster: nats-py is not installed: pip install lionrock[cluster]")
 
 
 @contextlib.contextmanager

@@ -25,6 +25,7 @@ from gateway.commands.common import (
     MAX_ID,
     compile_engine,
     make_data_folder,
+    need_nats,
     readable_errors,
     reason_of,
     whole,
@@ -52,7 +53,7 @@ Settings come from the defaults, the file, the environment (LIONROCK_...), the f
 SIGTERM or Ctrl-C: refuse new orders, answer what is under way, write a snapshot, stop.
 exit codes: 0 stopped by a signal, 2 refused or failed, 3 an invariant does not hold: nothing after it was answered,
 4 the disk failed: questions were answered until the signal, nothing else was taken,
-5 another node of the cluster leads, or the stream has more than this node: start it as a standby
+5 another node of the cluster leads, or the stream has more than this node: start it as a standby (lionrock standby)
 """
 _LOG = logging.getLogger("lionrock.server")
 BROKEN = 3
@@ -112,6 +113,8 @@ def run(args: argparse.Namespace) -> int:
         if args.print_config:
             print(settings.to_toml(config))
             return 0
+        if config.cluster.is_on:
+            need_nats()
         log_lines.configure(config.log_format, config.log_level)
         accepted = _accepted(args)
         make_data_folder(config.data)
@@ -171,7 +174,7 @@ async def serve(
     _LOG.info("the venue stops", extra=event("stopping"))
     try:
         await server.stop()
-    except BrokenError:
+    except (BrokenError, NotLeadingError):
         raise
     except (JournalError, OSError, sqlite3.Error) as error:
         print(f"lionrock serve: stopped by a disk error: {stop_failure(server.venue, error)}", file=sys.stderr)

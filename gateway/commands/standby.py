@@ -9,7 +9,7 @@ import uvloop
 
 from engine import disk
 from gateway import config as settings
-from gateway.commands.common import compile_engine, make_data_folder, readable_errors
+from gateway.commands.common import compile_engine, make_data_folder, need_nats, readable_errors
 from gateway.wire import log_lines
 
 _EXAMPLES = """examples:
@@ -53,13 +53,12 @@ def run(args: argparse.Namespace) -> int:
             return 0
         if not config.cluster.is_on:
             raise ValueError("cluster.servers: a standby needs them; name the stream's servers with --cluster")
+        need_nats()
+        from gateway.commands.standby_run import run_standby  # the machine alone does not have what this imports
+
         log_lines.configure(config.log_format, config.log_level)
         make_data_folder(config.data)
         _take_vault(config, args.vault)
-        try:
-            from gateway.commands.standby_run import run_standby  # the machine alone does not have what this imports
-        except ModuleNotFoundError as error:
-            raise ValueError(f"{error.name} is not installed: pip install lionrock[cluster]") from None
         gc.disable()
         try:
             compile_engine()
@@ -70,7 +69,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _take_vault(config: settings.Config, file: str | None) -> None:
     """Copy the venue's key into a folder that has none. ValueError when there would be none, or another one."""
+    from gateway.registry.vault import KEY_BYTES  # here, so that other commands do not wait for it
+
     given = Path(file).read_bytes() if file else b""
+    if file and len(given) != KEY_BYTES:
+        raise ValueError(f"--vault {file}: {len(given)} bytes are no vault key, which has {KEY_BYTES}; name vault.key")
     if config.vault.exists():
         if given and config.vault.read_bytes() != given:
             raise ValueError(f"--vault {file}: {config.vault} is there already, and is another one; compare them")

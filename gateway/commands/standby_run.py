@@ -14,6 +14,7 @@ from engine import host
 from engine.host import BrokenError, JournalError
 from gateway.cluster.follower import DivergenceError, Follower
 from gateway.cluster.log_stream import LogStream, StreamError
+from gateway.cluster.messages import MessageError
 from gateway.cluster.side_copy import SideCopy, into_database
 from gateway.cluster.standby import Node, Standby
 from gateway.commands.common import FAILED
@@ -24,6 +25,9 @@ from gateway.venue.released import NotLeadingError
 from gateway.wire.log_lines import event
 
 CONNECT_SECONDS = 1.0
+_CODES: dict[type[Exception], int] = {
+    DivergenceError: DIVERGED, MessageError: DIVERGED, NotLeadingError: NOT_LEADING, BrokenError: BROKEN,
+}  # fmt: skip
 _LOG = logging.getLogger("lionrock.cluster")
 
 
@@ -35,7 +39,7 @@ async def run_standby(config: Config, as_json: bool) -> int:
     run = Run(config, as_json)
     try:
         return await run.whole(stopped)
-    except JournalError as error:
+    except (JournalError, MessageError) as error:
         return _failed(error)
     finally:
         await run.close()
@@ -49,10 +53,7 @@ def _finish(stopped: "asyncio.Future[None]") -> None:
 def _failed(error: BaseException) -> int:
     """One line that says why the standby stopped, and the exit code."""
     print(f"lionrock standby: {error}", file=sys.stderr)
-    for kind, code in ((DivergenceError, DIVERGED), (NotLeadingError, NOT_LEADING), (BrokenError, BROKEN)):
-        if isinstance(error, kind):
-            return code
-    return FAILED
+    return next((code for kind, code in _CODES.items() if isinstance(error, kind)), FAILED)
 
 
 class Run:
@@ -106,7 +107,7 @@ class Run:
         follower.apply = venue.take
         follower.digest_of = lambda seq: venue.engine.digest() if venue.engine.last_seq == seq else ""
         if noted is not None:
-            follower.stream_seq, follower.leader = noted.stream_seq, noted.leader
+            follower.stream_seq, follower.leader = noted.restart_seq, noted.leader
         standby = self._standby_of(follower)
         if noted is None:
             standby.begin()
@@ -129,7 +130,16 @@ class Run:
 
     async def _follow(self, server: StandbyServer, standby: Standby) -> None:
         self.standby = standby
-        led = await standby.run()
+        following = asyncio.ensure_future(standby.run())
+        ends: set[asyncio.Future[Any]] = {following, server.failed}
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if server.failed.done():
+                return  # `whole` says why
+            led = await following
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
         await server.lead(led)
         sequence, epoch = server.venue.engine.last_seq, led.message.epoch
         _LOG.warning("this node leads", extra=event("leading", epoch=epoch, sequence=sequence))

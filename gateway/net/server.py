@@ -191,7 +191,7 @@ class Server:
         await asyncio.sleep(0)
         self.venue.close()
         if self._replication is not None:
-            if not await self._replication.finish(DRAIN_SECONDS):
+            if not await self._replication.finish(DRAIN_SECONDS) and not self.failed.done():
                 _LOG.warning("the stream does not have the end of the log yet; the next start of this node sends it")
             self._replication.close()
 

@@ -58,13 +58,17 @@ class Health:
         self._troubles: dict[str, Trouble] = {}
         self.on_change = on_change
 
-    def report(self, name: str, effect: Effect, cause: str, remedy: str) -> None:
-        """Something is wrong from now on; said again it only brings its text up to date."""
+    def report(self, name: str, effect: Effect, cause: str, remedy: str, is_meant: bool = False) -> None:
+        """Something is wrong from now on; said again it only brings its text up to date.
+
+        `is_meant`: it is what this node is there for, as with a standby, and no error of the log.
+        """
         before = self._troubles.get(name)
         since_ns = clock.wall_ns() if before is None else before.since_ns
         found = self._troubles[name] = Trouble(name, effect, cause, remedy, since_ns)
         if before is None or before.effect != effect:
             level = logging.WARNING if effect is Effect.ALARM else logging.ERROR
+            level = logging.INFO if is_meant else level
             _LOG.log(level, "%s, %s: %s", name, STATES[effect], found.line)
             self.on_change()
 

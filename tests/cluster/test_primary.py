@@ -18,7 +18,7 @@ from gateway.client import Client, RpcError
 from gateway.cluster import beginning
 from gateway.cluster.messages import Author, EpochMessage, RecordMessage, SideMessage
 from gateway.cluster.replication import NAME
-from gateway.cluster.side_pages import SideCopy
+from gateway.cluster.side_copy import SideCopy
 from gateway.config import Cluster
 from gateway.net.server import Server
 from gateway.office.bootstrap import open_trader
@@ -89,7 +89,7 @@ def test_what_is_answered_is_in_the_stream_behind_its_registry_and_a_restart_goe
                     await client.buy(BTC, "0.1", price="18000")
                     await open_bob(venue.venue)
                 found = await compare(stream, config)
-            assert {"alice", "bob"} <= registry_leads(found)
+            assert {"alice", "bob"} <= registry_leads(found, tmp_path / "registry.copy")
             assert [m.epoch for m in found if isinstance(m, EpochMessage)] == [1, 2]
 
     play(story())
@@ -117,11 +117,11 @@ async def compare(stream, config):
 def test_a_venue_waits_for_a_stream_that_is_silent_or_gone_and_goes_on_by_itself(tmp_path):
     async def story():
         with one_server(tmp_path / "n1") as server:
-            config = config_of(folder_of(tmp_path), cluster=cluster_of(server, stall_ms=100))
+            config = config_of(folder_of(tmp_path), cluster=cluster_of(server, stall_ms=1000))
             (alice,) = set_up(config, ["alice"])
             async with running(config) as venue, client_of(venue, alice) as client:
                 await is_silent(venue.venue, client, server)
-                server.kill()
+                server.kill()  # nothing has waited for long yet, so the order is taken
                 waits = asyncio.create_task(client.sell(BTC, "0.1", price="21000"))
                 await until(lambda: venue.venue.engine.durable_seq > venue.venue.released.seq)
                 server.begin()
@@ -143,6 +143,7 @@ def test_a_venue_waits_for_a_stream_that_is_silent_or_gone_and_goes_on_by_itself
 
 async def is_silent(venue, client, server):
     """A server that does not answer: an order waits, nothing more is taken, and both end by themselves."""
+    await until(lambda: not venue.health.troubles)
     server.stop()
     waits = asyncio.create_task(client.buy(BTC, "0.1", price="19000"))
     await until(lambda: [trouble.name for trouble in venue.health.troubles] == [NAME])
@@ -190,13 +191,13 @@ def test_a_fenced_venue_answers_nothing_more_stops_and_does_not_start_again(tmp_
     play(story())
 
 
-def registry_leads(found):
+def registry_leads(found, path):
     """No record names an account that no registry before it has; the names in the last registry."""
-    copy, known, accounts = SideCopy(), set(), 0
+    known, accounts = set(), 0
+    copy = SideCopy(path, lambda whole: known.update(names_in(whole.read_bytes())))
     for message in found:
         if isinstance(message, SideMessage):
-            image = copy.take(message)
-            known = names_in(image) if image else known
+            copy.take(message)
         elif isinstance(message, RecordMessage):
             rows = np.frombuffer(message.record[RECORD_BYTES:], COMMAND)
             accounts += int((rows["kind"] == CommandKind.ACCOUNT_OPEN).sum())

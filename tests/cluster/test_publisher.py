@@ -133,7 +133,7 @@ def test_no_more_are_under_way_than_the_window_lets(monkeypatch: pytest.MonkeyPa
         sent.append(expected)
 
     async def play() -> None:
-        monkeypatch.setattr(publisher, "REPLY_MS", 1000)
+        monkeypatch.setattr(publisher, "REPLY_MS", 600_000)
         monkeypatch.setattr(story.stream, "publish", hold)
         running = asyncio.create_task(story.publisher.run())
         for number in range(10):

@@ -3,6 +3,7 @@
 The messages come from the venue's own journal and registry, as the stream would bring them.
 """
 
+import asyncio
 import shutil
 import sqlite3
 from contextlib import closing
@@ -13,13 +14,16 @@ from msgspec.structs import replace
 
 from engine import host
 from gateway.client import Client, RpcError
-from gateway.cluster.follower import DivergenceError, Follower
-from gateway.cluster.log_stream import Stored
 from gateway.cluster.messages import Author, DigestMessage, EpochMessage, Place, RecordMessage, SideMessage
 from gateway.cluster.side_copy import SideCopy, into_database
-from gateway.net.standby_server import StandbyServer
 from tests.gateway.live import BTC, config_of, market, play, until
 
+_REASON = "nats-py is not installed: pip install lionrock[cluster]"
+log_stream = pytest.importorskip("gateway.cluster.log_stream", reason=_REASON)
+follower_of = pytest.importorskip("gateway.cluster.follower", reason=_REASON)
+standby_of = pytest.importorskip("gateway.cluster.standby", reason=_REASON)
+StandbyServer = pytest.importorskip("gateway.net.standby_server", reason=_REASON).StandbyServer
+Stored, Follower, DivergenceError = log_stream.Stored, follower_of.Follower, follower_of.DivergenceError
 ONE = Author(1, "one")
 PAGE_BYTES = 4096
 
@@ -157,9 +161,11 @@ def test_a_standby_follows_answers_and_leads(tmp_path):
     play(story())
 
 
-def test_what_does_not_fit_ends_the_following(tmp_path):
+def scripted(folder):
+    """The messages of a venue that traded and was stopped."""
+
     async def story():
-        async with market(tmp_path / "one") as (primary, clients):
+        async with market(folder) as (primary, clients):
             script = Script(primary.venue.config)
             script.begin()
             script.registry()
@@ -167,7 +173,83 @@ def test_what_does_not_fit_ends_the_following(tmp_path):
         script.log()
         return script
 
-    script = play(story())
+    return play(story())
+
+
+class StreamInMemory:
+    """What a standby asks of a stream when the leader is silent, and what it writes there."""
+
+    venue = "t"
+
+    def __init__(self, messages):
+        self.messages = list(messages)
+
+    async def bounds(self):
+        return log_stream.Bounds(1, len(self.messages))
+
+    async def get(self, seq):
+        return Stored(seq, self.messages[seq - 1])
+
+    async def publish(self, message, expected_seq):
+        assert expected_seq == len(self.messages)
+        self.messages.append(message)
+        return len(self.messages)
+
+
+def standing_by(folder, messages, stream):
+    """A standby on a folder that has these messages, which reads the stream again from its beginning."""
+    folder.mkdir()
+
+    def side():
+        return SideCopy(folder / "registry.copy", lambda copy: None)
+
+    before = Follower(folder / "journal", None, side())
+    for seq, message in enumerate(messages, 1):
+        before.take(Stored(seq, message))
+    before.copy.close()
+    reader = host.JournalReader(folder / "journal")
+    for _ in reader.batches():
+        pass
+    follower = Follower(folder / "journal", host.JournalCopy(folder / "journal", reader.position), side())
+    return standby_of.Standby(stream, follower, standby_of.Node("three", []), folder / "standby.place")
+
+
+def test_a_node_whose_journal_has_more_than_the_stream_does_not_lead(tmp_path):
+    """As one that led, was fenced, and is started as a standby: its end was never replicated."""
+    messages = scripted(tmp_path / "one").messages
+    short = messages[:-3]
+    end = short[-1]
+    two = EpochMessage(
+        epoch=2, node="two", reason="takeover", addresses=[], time_ns=1, segment=end.place.segment,
+        number=end.place.number, last_seq=end.last_seq, chain=end.chain,
+    )  # fmt: skip
+    for name, has, leads in (("ahead", messages, False), ("level", short, True)):
+        stream = StreamInMemory([*short, two])
+        standby = standing_by(tmp_path / name, has, stream)
+        asyncio.run(standby._take_over("takeover"))
+        assert standby.follower.is_ahead is not leads
+        assert len(stream.messages) == len(short) + 1 + leads
+        if leads:
+            assert (stream.messages[-1].epoch, stream.messages[-1].place) == (3, end.place)
+        else:
+            with pytest.raises(DivergenceError, match="was never replicated"):
+                asyncio.run(standby._end_ahead())
+        standby.follower.copy.close()
+
+
+def test_a_node_without_the_whole_registry_does_not_lead(tmp_path):
+    messages = scripted(tmp_path / "one").messages
+    without = [message for message in messages if not isinstance(message, SideMessage)]
+    stream = StreamInMemory(without)
+    standby = standing_by(tmp_path / "two", without, stream)
+    asyncio.run(standby._take_over("takeover"))
+    assert len(stream.messages) == len(without)
+    assert "the whole registry" in standby.follower.why_not_to_lead
+    standby.follower.copy.close()
+
+
+def test_what_does_not_fit_ends_the_following(tmp_path):
+    script = scripted(tmp_path / "one")
     records = [at for at, message in enumerate(script.messages) if isinstance(message, RecordMessage)]
 
     def fresh(name):
@@ -197,6 +279,10 @@ def test_what_does_not_fit_ends_the_following(tmp_path):
     follower.take(Stored(2, two))
     with pytest.raises(DivergenceError, match="the fence did not hold"):
         follower.take(Stored(3, script.messages[records[1]]))
+    parts = fresh("parts")
+    for seq, restart_seq in ((1, 1), (2, 1), (3, 3)):
+        parts.take(Stored(seq, script.messages[seq - 1]))
+        assert parts.restart_seq == restart_seq, "a start goes on ahead of a file that is not whole"
     half = replace(script.messages[1], parts=1)
     with pytest.raises(DivergenceError, match="is not what one has"):
         fresh("side").take(Stored(1, half))

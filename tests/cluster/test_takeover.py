@@ -30,9 +30,11 @@ async def leading(config):
     """A leader that ends as one that was fenced does."""
     leader = Server(config)
     await leader.start()
-    await until(lambda: leader.venue.projection.contracts() and leader.venue.projection.ticker(0).mark_subticks)
-    yield leader
-    await leader.abandon()
+    try:
+        await until(lambda: leader.venue.projection.contracts() and leader.venue.projection.ticker(0).mark_subticks)
+        yield leader
+    finally:
+        await leader.abandon()
 
 
 @asynccontextmanager
@@ -41,13 +43,15 @@ async def following(config):
     run, stopped = Run(config, True), asyncio.get_running_loop().create_future()
     work = asyncio.create_task(run.whole(stopped))
     try:
-        await until(lambda: work.done() or run.standby, 60)
+        await until(lambda: work.done() or run.standby)
         yield run
     finally:
         if not stopped.done():
             stopped.set_result(None)
-        await work
-        await run.close()
+        try:
+            await work
+        finally:
+            await run.close()
 
 
 async def placed_at_last(client, price):
@@ -73,7 +77,7 @@ def test_a_standby_leads_when_the_leader_is_silent_and_the_old_leader_is_fenced(
                     client = Client(urls, alice.key.id, alice.key.secret)
                     await client.connect()
                     assert str(leader.port) in client.url
-                    first = await client.buy(BTC, "0.1", price="19000")
+                    first = await placed_at_last(client, "19000")
                     await until(lambda: run.server.venue.engine.last_seq >= leader.venue.released.seq)
                     reader = Client(urls[1], bob.key.id, bob.key.secret, reconnect=False)
                     await reader.connect()
@@ -82,7 +86,7 @@ def test_a_standby_leads_when_the_leader_is_silent_and_the_old_leader_is_fenced(
                     assert status["locked"] == "true" and status["reason"] == "STANDBY"
                     leader._replication.beat = lambda last_seq: None  # its loop is held, or its network
                     run.standby.wait_for_silence(100)
-                    await until(lambda: run.server.venue.takes_commands, 60)
+                    await until(lambda: run.server.venue.takes_commands)
                     placed = [first]
                     while str(run.server.port) not in client.url:
                         placed.append(await placed_at_last(client, "18000"))
@@ -116,7 +120,11 @@ def test_an_empty_folder_needs_the_vault_key(tmp_path, capsys):
     with pytest.raises(SystemExit):
         cli.main(words)
     assert "vault.key: it is missing" in capsys.readouterr().err
-    shutil.rmtree(tmp_path / "b")
+    (tmp_path / "wrong").write_bytes(b"an HMAC key")
+    with pytest.raises(SystemExit):
+        cli.main([*words, "--vault", str(tmp_path / "wrong")])
+    assert "wrong: 11 bytes are no vault key, which has 32" in capsys.readouterr().err
+    assert not (tmp_path / "b" / "vault.key").exists()
     with pytest.raises(SystemExit):
         cli.main(["standby", "--data", str(tmp_path / "b")])
     assert "cluster.servers: a standby needs them" in capsys.readouterr().err

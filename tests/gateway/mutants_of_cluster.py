@@ -26,6 +26,16 @@ CLUSTER_MUTANTS = (
         f"{PUBLISHER}::test_each_message_is_stored_once_and_in_order",
     ),
     Mutant(
+        "pages that come again spoil a newer copy", "cluster/side_copy.py",
+        "if version <= self.version or not", "if not",
+        "tests/cluster/test_side_pages.py::test_what_comes_again_after_a_restart_changes_nothing",
+    ),
+    Mutant(
+        "a node leads from a journal that has more than the stream", "cluster/follower.py",
+        "        if self.is_ahead:\n", "        if self.copy is None:\n",
+        "tests/cluster/test_standby_venue.py::test_a_node_whose_journal_has_more_than_the_stream_does_not_lead",
+    ),
+    Mutant(
         "another node's epoch is not heeded", "cluster/publisher.py",
         "message.author.epoch > self.author.epoch:", "message.author.epoch > 1 << 40:",
         f"{PUBLISHER}::test_one_that_is_fenced_confirms_nothing_behind_the_other_epoch",
