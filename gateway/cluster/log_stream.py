@@ -8,12 +8,12 @@ import asyncio
 import base64
 import binascii
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
-import nats
 from nats.aio.client import Client as Connection
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
@@ -116,15 +116,23 @@ class LogStream:
 
     async def connect(self) -> None:
         """Connect to one of the servers. StreamError when none answers; later it connects again by itself."""
-        try:
-            self._connection = await nats.connect(
-                self._servers, connect_timeout=CONNECT_SECONDS, reconnect_time_wait=RECONNECT_SECONDS,
-                max_reconnect_attempts=-1, allow_reconnect=True, error_cb=_ignore, ping_interval=1,
-                max_outstanding_pings=2,
-            )  # fmt: skip
+        faults: deque[Exception] = deque(maxlen=1)
+
+        async def note(error: Exception) -> None:
+            """Later the connection comes back by itself; who waits for it hears of it by its own request."""
+            faults.append(error)
+
+        connection = self._connection = Connection()
+        options: dict[str, Any] = {
+            "connect_timeout": CONNECT_SECONDS, "reconnect_time_wait": RECONNECT_SECONDS, "error_cb": note,
+            "max_reconnect_attempts": -1, "allow_reconnect": True, "ping_interval": 1, "max_outstanding_pings": 2,
+        }  # fmt: skip
+        try:  # by itself it would try for ever
+            await asyncio.wait_for(connection.connect(self._servers, **options), CONNECT_SECONDS * len(self._servers))
         except (OSError, TimeoutError, NatsError) as error:
-            places = ", ".join(self._servers)
-            raise StreamError(f"cluster {places}: no server answers ({error or type(error).__name__})") from None
+            await self.close()
+            places, fault = ", ".join(self._servers), faults[0] if faults else error
+            raise StreamError(f"cluster {places}: no server answers ({str(fault) or type(fault).__name__})") from None
 
     async def close(self) -> None:
         """End the connection."""
@@ -294,7 +302,3 @@ def _headers(data: bytes) -> dict[str, str]:
     """The headers of a stored message: a version line, then `Name: value` lines."""
     pairs = (line.partition(":") for line in data.decode().split("\r\n")[1:] if line)
     return {name: value.strip() for name, _, value in pairs}
-
-
-async def _ignore(error: Exception) -> None:
-    """The connection comes back by itself; who waits for it hears of it by its own request."""

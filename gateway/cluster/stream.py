@@ -26,6 +26,7 @@ ASK_SECONDS = 2.0
 """How long a question to the stream may take."""
 CLOSE_SECONDS = 2.0
 _NO_STREAM = 10059
+_NOT_CLUSTERED = 10074
 _NO_RESPONDERS = "503"
 FAULTS = (NatsError, APIError, OSError, asyncio.TimeoutError, MessageError, ValueError)
 """What a server that is away, busy or electing does to whoever asks it."""
@@ -125,6 +126,11 @@ class Stream:
             except NotFoundError:
                 found = (await client.jetstream(timeout=ASK_SECONDS).add_stream(wanted)).config
         except FAULTS as error:
+            if getattr(error, "err_code", 0) == _NOT_CLUSTERED:
+                raise SetupError(
+                    f"{self.server}: this server is alone, and cluster.replicas is {replicas}; run as many servers, or "
+                    "set replicas = 1 for a trial"
+                ) from None
             raise StreamError(_told(error)) from None
         for field in ("subjects", "storage", "retention", "discard", "num_replicas"):
             if getattr(found, field) != getattr(wanted, field):

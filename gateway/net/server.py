@@ -191,9 +191,12 @@ class Server:
         await asyncio.sleep(0)
         self.venue.close()
         if self._replication is not None:
-            if not await self._replication.finish(DRAIN_SECONDS) and not self.failed.done():
-                _LOG.warning("the stream does not have the end of the log yet; the next start of this node sends it")
+            has_all = await self._replication.finish(DRAIN_SECONDS)
             self._replication.close()
+            if self.failed.done():
+                self.failed.exception()  # another node leads already, as the log says; nobody waits for it any more
+            elif not has_all:
+                _LOG.warning("the stream does not have the end of the log yet; the next start of this node sends it")
 
     async def abandon(self) -> None:
         """Close every connection and let go of the data folder as it is, after the disk failed."""
