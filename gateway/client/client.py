@@ -215,8 +215,8 @@ class Client:
 
     async def _look_for_leader(self) -> None:
         """Leave a node that owes an answer while another one leads: it may be cut off, or stand still."""
-        waiting: set[int] = set()
-        while self.is_connected.is_set():
+        listener, waiting = self._listener, set[int]()
+        while self._listener is listener and self.is_connected.is_set():
             await asyncio.sleep(LOOK_SECONDS)
             owed, waiting = waiting & self._waiting.keys(), set(self._waiting)
             if owed and self._transport is not None:

@@ -255,6 +255,7 @@ class Standby:
             return
         except (StreamError, MessageError) as error:
             self._say_once(f"the leader is silent, and this node does not lead: {error}")
+            self._heard_ns = clock.steady_ns()  # the stream's silence made it silent: once it answers, it has its time
             return
         self._take(Stored(seq, self._wanted))
         self._led = Led(self._wanted, seq)

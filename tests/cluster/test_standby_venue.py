@@ -237,6 +237,21 @@ def test_a_node_whose_journal_has_more_than_the_stream_does_not_lead(tmp_path):
         standby.follower.copy.close()
 
 
+def test_a_leader_that_was_silent_because_the_stream_was_has_its_time_again(tmp_path):
+    messages = scripted(tmp_path / "one").messages
+    stream = StreamInMemory(messages)
+    standby = standing_by(tmp_path / "two", messages, stream)
+
+    async def unanswered():
+        raise log_stream.StreamError("no server leads it")
+
+    stream.bounds = unanswered
+    before_ms = standby.silent_ms
+    asyncio.run(standby._take_over("takeover"))
+    assert standby.silent_ms < before_ms and len(stream.messages) == len(messages)
+    standby.follower.copy.close()
+
+
 def test_a_node_without_the_whole_registry_does_not_lead(tmp_path):
     messages = scripted(tmp_path / "one").messages
     without = [message for message in messages if not isinstance(message, SideMessage)]
