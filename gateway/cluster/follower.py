@@ -32,6 +32,7 @@ class Follower:
         self.directory = directory
         self.copy = copy
         self.registry = registry
+        registry.is_held = copy is not None  # until a message shows that the journal here is this stream's
         self.apply: Callable[[Any], None] = _nothing
         self.digest_of: Callable[[int], str] = _no_digest
         self.stream_seq = 0
@@ -86,8 +87,10 @@ class Follower:
         return self._diverged("the stream ends before it: this node led once, and its end was never replicated")
 
     def note_end(self, message: Message) -> None:
-        """The last message that was taken, by an earlier run."""
+        """The last message that was taken, also by an earlier run. If the journal ends with it, the two are one log."""
         self._end = message.place, message.chain
+        if not self.is_ahead:
+            self.registry.release()
 
     def take(self, stored: Stored) -> None:
         """Take the next message. DivergenceError when it does not fit what is here."""

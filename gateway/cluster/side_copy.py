@@ -36,8 +36,12 @@ class SideCopy:
         self._parts: list[SideMessage] = []
         self.version = (0, 0)
         """The epoch and the version of what the copy has; (0, 0) without any."""
+        self.is_held = False
+        """Whether `whole` waits until `release`: the data folder may be another venue's, whose file would be lost."""
+        self._is_due = False
         if disk.current().is_there(self._note):
-            self.version = msgspec.msgpack.decode(disk.read(self._note), type=tuple[int, int])
+            *version, self._is_due = msgspec.msgpack.decode(disk.read(self._note), type=tuple[int, int, bool])
+            self.version = version[0], version[1]
 
     @property
     def is_whole(self) -> bool:
@@ -73,8 +77,21 @@ class SideCopy:
         if len(self._parts) == message.parts:
             parts, self._parts = self._parts, []
             self._write(parts)
-            self.version = version
-            disk.write_atomically(self._note, [msgspec.msgpack.encode(version)])
+            self.version, self._is_due = version, True
+            self._pass_on()
+
+    def release(self) -> None:
+        """The data folder is of this venue: pass on what was held, and from now on each version as it comes."""
+        if self.is_held:
+            self.is_held = False
+            if self._is_due:
+                self._pass_on()
+
+    def _pass_on(self) -> None:
+        if not self.is_held:
+            self._whole(self.path)
+            self._is_due = False
+        disk.write_atomically(self._note, [msgspec.msgpack.encode((*self.version, self._is_due))])
 
     def _write(self, parts: list[SideMessage]) -> None:
         last, using = parts[-1], disk.current()
@@ -90,7 +107,6 @@ class SideCopy:
             using.close(descriptor)
         if blake3(self.path.read_bytes()).digest() != last.digest:
             raise self._wrong(last, f"is not what {last.node} has")
-        self._whole(self.path)
 
     def _wrong(self, message: SideMessage, why: str) -> SideError:
         return SideError(

@@ -163,8 +163,14 @@ class Run:
     async def _fill(self) -> Follower:
         """Fill a folder that has no venue yet from the stream."""
         config = self._config
+        side = self._side(lambda path: into_database(path, config.registry))
+        if config.registry.exists() and not side.is_whole and not host.holds_journal(config.journal):
+            raise ValueError(
+                f"--data {config.data}: it has a registry without a journal, as a venue that never ran, and would lose it; "
+                "name an empty folder"
+            )
         copy = _copy_of(config.journal) if host.holds_journal(config.journal) else None
-        follower = Follower(config.journal, copy, self._side(lambda path: into_database(path, config.registry)))
+        follower = Follower(config.journal, copy, side)
         standby = self._standby_of(follower)
         _LOG.info("the data folder is filled from the stream", extra=event("filling"))
         await standby.catch_up(lambda: follower.copy is not None and config.registry.exists())

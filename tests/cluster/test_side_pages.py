@@ -114,6 +114,21 @@ def test_what_comes_again_after_a_restart_changes_nothing(database: Path) -> Non
     assert newer != last
 
 
+def test_what_is_held_is_passed_on_once_also_after_a_restart(database: Path) -> None:
+    sent = grown(database, SideFile(database), 1, 3)
+    kept = Kept(database.parent)
+    kept.copy.is_held = True
+    assert kept.take(sent) == []
+    again = Kept(database.parent)
+    again.copy.is_held = True
+    again.copy.release()
+    assert again.images == [again.copy.path.read_bytes()]
+    later = Kept(database.parent)
+    later.copy.is_held = True
+    later.copy.release()
+    assert later.images == []
+
+
 def test_a_version_in_parts_is_taken_whole_or_not_at_all(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(side_pages, "SIDE_BYTES", 4096)
     parts = grown(database, SideFile(database), 1, 1)

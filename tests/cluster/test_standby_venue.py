@@ -237,6 +237,20 @@ def test_a_node_whose_journal_has_more_than_the_stream_does_not_lead(tmp_path):
         standby.follower.copy.close()
 
 
+def test_a_registry_stays_until_the_journal_is_the_streams(tmp_path):
+    """The folder may be another venue's."""
+    messages = scripted(tmp_path / "one").messages
+    follower = standing_by(tmp_path / "two", messages, StreamInMemory(messages)).follower
+    passed = []
+    follower.registry._whole = passed.append
+    for part in messages[1:3]:
+        follower.take(Stored(part.part + 1, replace(part, epoch=5)))
+    assert follower.registry.version == (5, 1) and passed == []
+    follower.take(Stored(3, messages[-1]._replace(author=Author(5, "one"))))
+    assert len(passed) == 1
+    follower.copy.close()
+
+
 def test_a_leader_that_was_silent_because_the_stream_was_has_its_time_again(tmp_path):
     messages = scripted(tmp_path / "one").messages
     stream = StreamInMemory(messages)

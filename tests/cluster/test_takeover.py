@@ -125,6 +125,15 @@ def test_an_empty_folder_needs_the_vault_key(tmp_path, capsys):
         cli.main([*words, "--vault", str(tmp_path / "wrong")])
     assert "wrong: 11 bytes are no vault key, which has 32" in capsys.readouterr().err
     assert not (tmp_path / "b" / "vault.key").exists()
+    with one_server(tmp_path / "n1") as server:
+        config = config_of(tmp_path / "c")
+        (tmp_path / "c").mkdir(mode=0o700)
+        set_up(config)
+        before = config.registry.read_bytes()
+        with pytest.raises(SystemExit):
+            cli.main(["standby", "--cluster", server.address, "--venue", "t", "--data", config.data])
+        assert "a registry without a journal" in capsys.readouterr().err
+        assert config.registry.read_bytes() == before
     with pytest.raises(SystemExit):
         cli.main(["standby", "--data", str(tmp_path / "b")])
     assert "cluster.servers: a standby needs them" in capsys.readouterr().err
