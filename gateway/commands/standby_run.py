@@ -166,8 +166,8 @@ class Run:
         side = self._side(lambda path: into_database(path, config.registry))
         if config.registry.exists() and not side.is_whole and not host.holds_journal(config.journal):
             raise ValueError(
-                f"--data {config.data}: it has a registry without a journal, as a venue that never ran, and would lose it; "
-                "name an empty folder"
+                f"--data {config.data}: it has a registry without a journal, as a venue that never ran, and would lose "
+                "it; name an empty folder"
             )
         copy = _copy_of(config.journal) if host.holds_journal(config.journal) else None
         follower = Follower(config.journal, copy, side)
