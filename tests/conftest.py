@@ -59,7 +59,7 @@ def patient_client(monkeypatch: pytest.MonkeyPatch) -> None:
     client = sys.modules.get("gateway.client.client")
     if client is not None:
         monkeypatch.setattr(client, "REQUEST_SECONDS", 120.0)
-        monkeypatch.setattr("gateway.client.leaders.ASK_SECONDS", 30.0)
+        monkeypatch.setattr("gateway.client.leaders.ASK_SECONDS", 2.0)  # a node that is fenced never answers
 
 
 @pytest.fixture(autouse=True)
