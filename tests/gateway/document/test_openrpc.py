@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 
 import numpy as np
 import pytest
@@ -27,6 +28,13 @@ def test_every_method_has_a_worked_call_that_is_answered(document):
     for name, answer in answers.items():
         assert answer is not None or name == "private/logout", name
         assert by_name[name]["examples"][0]["params"] == [{"name": k, "value": v} for k, v in EXAMPLES[name].items()]
+
+
+def test_what_the_samples_officers_do_is_not_in_the_venues_log(caplog):
+    caplog.set_level(logging.INFO)
+    openrpc.text.cache_clear()
+    openrpc.text()
+    assert not [record for record in caplog.records if record.name.startswith("lionrock")]
 
 
 def test_parameters_follow_the_types(document):
