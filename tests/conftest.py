@@ -11,6 +11,7 @@ from engine.units import JIT
 from tests import build, shares
 from tests.memory import STATES
 from tests.pair import Pair
+from tests.patience import patience_s
 
 
 def workers(config: pytest.Config) -> int:
@@ -58,7 +59,7 @@ def patient_client(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine answers late: no test fails because its client has waited as long as a trader would."""
     client = sys.modules.get("gateway.client.client")
     if client is not None:
-        monkeypatch.setattr(client, "REQUEST_SECONDS", 120.0)
+        monkeypatch.setattr(client, "REQUEST_SECONDS", patience_s())
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,8 @@ BREAKS = {
             "answer before durable",
             "gateway.venue.sequencer",
             "Sequencer.release",
-            "durable_seq = self.engine.durable_seq",
-            "durable_seq = self.engine.last_seq",
+            "released_seq = self._released_to.seq",
+            "released_seq = self.engine.last_seq",
         ),
         Break(
             "tip before record",

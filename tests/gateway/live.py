@@ -14,6 +14,7 @@ from gateway.office.bootstrap import list_contracts, open_trader, set_up_venue
 from gateway.registry.registry import Registry
 from gateway.registry.vault import Vault
 from gateway.surveillance.parameters import SILENT
+from tests.patience import patience_s
 
 MILLION_MICROS = 10**12
 BTC = "BTC_USDC-PERPETUAL"
@@ -41,9 +42,9 @@ def set_up(config, names=("alice", "bob")):
     return traders
 
 
-async def until(condition, seconds=120):
+async def until(condition, seconds=None):
     """Wait for something to become true."""
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(seconds or patience_s()):
         while not condition():
             await asyncio.sleep(0.01)
 
@@ -82,11 +83,11 @@ def _ready(config):
     return config.registry
 
 
-def play(story, seconds=300):
+def play(story, seconds=None):
     """Run a coroutine with a time limit that no healthy run comes near."""
 
     async def limited():
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(seconds or 6 * patience_s()):
             return await story
 
     host.warm_up()

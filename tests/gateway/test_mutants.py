@@ -30,6 +30,7 @@ from tests.gateway.mutants_of_time import TIME_MUTANTS
 from tests.gateway.mutants_of_trail import TRAIL_MUTANTS
 from tests.gateway.socketless_venue import SocketlessVenue
 from tests.gateway.warm_process import WarmProcess
+from tests.patience import BRIEF
 from tests.test_arrows import imported
 
 ROOT = Path(__file__).parents[2]
@@ -95,7 +96,7 @@ def run(process: WarmProcess, folder: Path, mutant: Mutant) -> tuple[int, str]:
     roots = (folder, ROOT, Path(engine.__file__).parents[1])
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(map(str, roots)), "LIONROCK_CACHE_DIR": str(folder / "cache"),
-        "TMPDIR": str(folder / "temporary"),
+        "TMPDIR": str(folder / "temporary"), **BRIEF,
     }  # fmt: skip
     code, output = process.run(environment, module, [*OPTIONS, mutant.test], TIMEOUT_S)
     return (FAILED, "the test never ended") if code is None else (code, output)

@@ -169,7 +169,8 @@ def test_a_connection_that_fell_silent_is_noticed_and_nothing_is_missed(tmp_path
     monkeypatch.setattr("gateway.client.client.PING_SECONDS", 0.2)
 
     async def story():
-        async with market(tmp_path, ("alice",)) as (server, (alice,)), CuttingProxy(server.port) as proxy:
+        whole = market(tmp_path, ("alice",), idle_seconds=0)  # the venue itself would end a silent connection
+        async with whole as (server, (alice,)), CuttingProxy(server.port) as proxy:
             through = Client(f"ws://127.0.0.1:{proxy.port}", alice.key_id, alice._secret)
             heard = []
             async with through:

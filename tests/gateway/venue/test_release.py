@@ -15,7 +15,7 @@ def test_turns_that_become_durable_together_are_one_write_for_each_origin():
 
     a, b = origin("a"), origin("b")
     found = object.__new__(Sequencer)
-    found._released, found.engine = 0, SimpleNamespace(durable_seq=2)
+    found._released, found._released_to = 0, SimpleNamespace(seq=2)
     found._outbox = deque([
         (1, UNTIMED, [(a, b"1")], None),
         (2, UNTIMED, [(b, b"2"), (a, b"3"), (b, b"")], None),
@@ -28,7 +28,7 @@ def test_turns_that_become_durable_together_are_one_write_for_each_origin():
     assert told == [("a", b"13"), ("b", b"2")]
     assert len(found._outbox) == 4, "what is not durable stays"
     told.clear()
-    found.engine.durable_seq = 5
+    found._released_to.seq = 5
     found.release()
     assert told == [("a", b"4"), ("b", b"5"), "noted", ("b", b"6")], "what follows a turn comes before the next turn"
     assert len(found._outbox) == 1
@@ -38,7 +38,7 @@ def test_of_turns_that_leave_together_one_in_eight_has_its_own_times_counted():
     """The first of them always waits longest: its times alone would say that all answers are late."""
     origin, ms = SimpleNamespace(write=lambda data: None), 1_000_000
     found = object.__new__(Sequencer)
-    found._released, found.engine, found.stage_times = 0, SimpleNamespace(durable_seq=16), StageTimes()
+    found._released, found._released_to, found.stage_times = 0, SimpleNamespace(seq=16), StageTimes()
     found._outbox = deque((seq, (seq * ms, (seq + seq) * ms), [(origin, b"1")], None) for seq in range(1, 17))
     found.release()
     counted = found.stage_times.histograms()["received_to_applied"]
