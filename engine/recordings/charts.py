@@ -44,7 +44,9 @@ class Curve:
             kept: set[int] = {0, len(xs) - 1}
             for begin, end in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
                 part = ys[begin:end]
-                if not np.isnan(part).all():
+                if np.isnan(part).all():
+                    kept.add(begin)  # or the curve would be drawn across the gap
+                else:
                     kept |= {begin + int(np.nanargmin(part)), begin + int(np.nanargmax(part))}
             places = sorted(kept)
             xs, ys = xs[places], ys[places]

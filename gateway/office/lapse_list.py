@@ -70,15 +70,17 @@ def lapse_rows(registry: Registry, days: int, now_ns: int, after: Place, count: 
 def _dates(
     registry: Registry, topic: int, attribute: AccountAttribute, after: Place, until_ns: int
 ) -> Iterator[tuple[Place, str | None]]:
-    """One date of all clients in order: each date once for a client, whatever its accounts. Without a name: a pause."""
+    """One date of all clients in order: each date once for a client, whatever its accounts.
+
+    Without a name: a row that says nothing more. A client may have hundreds of accounts with one date.
+    """
     value, number = after.lapse_ns, after.number
     if topic != after.topic:  # of the same instant, what comes behind stands there whole, what comes before not at all
         number = -1 if topic > after.topic else (1 << 63) - 1
     while rows := asked_between(registry, attribute, (value, number), until_ns, SCANNED):
         for value, number, slot, is_last in rows:
-            if is_last and not _has_earlier(registry, attribute, slot, value):
-                yield Place(value, topic, number), registry.client_of(slot)
-        yield Place(value, topic, number), None
+            is_told = is_last and not _has_earlier(registry, attribute, slot, value)
+            yield Place(value, topic, number), registry.client_of(slot) if is_told else None
 
 
 def _has_earlier(registry: Registry, attribute: AccountAttribute, slot: int, value: int) -> bool:

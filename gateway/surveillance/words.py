@@ -1,4 +1,7 @@
-"""What an alert says, in words for an officer: what was shown, what was withdrawn, what was traded."""
+"""What an alert says, in words for an officer: what was shown, what was withdrawn, what was traded.
+
+Behind each number of lots the word stands, as the console tells amounts instead: `sessions.methods.alerts`.
+"""
 
 from collections.abc import Callable, Mapping
 
@@ -22,13 +25,13 @@ def _counted(count: int, what: str) -> str:
 
 def _spoofing(f: Figures) -> str:
     ways = (("cancelled", "cancelled"), ("expired", "left to expire"), ("amended", "amended away"))
-    parts = [f"{f[f'{name}_withdrawn_lots']} {word}" for name, word in ways if f.get(f"{name}_withdrawn_lots")]
+    parts = [f"{f[f'{name}_withdrawn_lots']} lots {word}" for name, word in ways if f.get(f"{name}_withdrawn_lots")]
     how = f" ({', '.join(parts)})" if parts else ""
     often = "once" if f["times"] == 1 else f"{f['times']} times"
     orders, side = _counted(f["wall_orders"], f"{Side(f['side']).name} order"), _other(f["side"])
     return (
         f"{often} shown and withdrawn unfilled: {orders}, up to {f['shown_lots']} lots at once, "
-        f"{f['withdrawn_lots']} in all{how}; meanwhile {side} trades of {f['traded_lots']} lots"
+        f"{f['withdrawn_lots']} lots in all{how}; meanwhile {side} trades of {f['traded_lots']} lots"
     )
 
 

@@ -407,8 +407,11 @@ class Venue:
 
     def _copy_registry(self) -> None:
         """Have those who have copies of the log get the registry as it is now, if it has changed."""
-        copies, written = self.released.copies, self.registry.written()
-        if copies is not None and written != self._registry_copied:
+        copies = self.released.copies
+        if copies is None:
+            return
+        written = self.registry.written()
+        if written != self._registry_copied:
             self._registry_copied = written
             copies.side_changed(self.config.registry)
 

@@ -32,7 +32,7 @@ PREVIEW_MUTANTS = (
     Mutant(
         "what is filled counts again in the value of an amended order", "sessions/methods/preview.py",
         "max(amount_lots - view.filled_lots, 0)", "amount_lots",
-        "tests/gateway/sessions/test_preview.py::test_a_stop_that_waits_tells_its_new_trigger",
+        "tests/gateway/sessions/test_preview.py::test_a_part_that_is_filled_counts_no_more",
     ),
     Mutant(
         "lights are looked up at each trade", "read_model/account_views.py",

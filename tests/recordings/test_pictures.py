@@ -145,6 +145,9 @@ def test_a_chart_keeps_the_extremes_of_a_long_curve() -> None:
     assert len(xs) <= 2002 and xs[0] == 0 and xs[-1] == 99_999 and xs == sorted(xs)
     assert ys[xs.index(54_321)] == 9 and ys[xs.index(777)] == -9
     assert Curve("gap", [1, 2], [float("nan"), 3]).thinned() == ([1, 2], [None, 3])
+    values[50_000:51_000] = np.nan
+    xs, ys = Curve("wave", np.arange(100_000), values).thinned(2000)
+    assert len(xs) <= 2002 and {y is None for x, y in zip(xs, ys, strict=True) if 50_000 <= x < 51_000} == {True}
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not on this machine")

@@ -55,7 +55,7 @@ def test_several_items_of_several_keys(ask, lionrock, officers, tmp_path):
         (["amount=1", "holders=two"], "item 2, holders: 'two' is not a whole number"),
         (["amount=1", "holders=1"], "item 2, holders: Expected int >= 2"),
         (["amount=1", "currency=usd"], "item 2, currency: Expected str matching"),
-        ([], "item 2: Object missing required field amount"),
+        ([], "item 2, amount: it is missing"),
         (["amount=0"], "item 2, amount: '0' is not a positive number"),
         (["amount=1", "associate=spouse"], "item 2, associate: it is for joint_with_associate"),
     ],
@@ -65,7 +65,7 @@ def test_a_mistake_names_the_item_and_the_key(ask, change, word):
 
 
 def test_without_any_item_nothing_is_asked(ask):
-    assert "missing required field items" in ask(refused=True)
+    assert "items: it is missing" in ask(refused=True)
 
 
 def test_a_csv_file_from_the_printed_template(ask, lionrock, tmp_path):

@@ -194,10 +194,11 @@ def test_a_damaged_file_is_refused_before_anything_is_changed(tmp_path):
 def test_the_first_question_about_an_account_compiles_nothing():
     story = """
 from engine import host, statements
-from engine.statements import what_if
+from engine.statements import margin_ratios, what_if
 from gateway.read_model.projection import Projection
-found = [value for module in (statements, what_if) for value in vars(module).values() if hasattr(value, "signatures")]
-entries = [value for value in found if type(value._cache).__name__ == "FunctionCache"]
+modules = statements, margin_ratios, what_if
+found = [value for module in modules for value in vars(module).values() if hasattr(value, "signatures")]
+entries = [value for value in found if type(value._cache).__name__ == "LoadedCache"]
 before = [len(entry.signatures) for entry in entries]
 Projection().warm_up()
 print(before, [len(entry.signatures) for entry in entries])

@@ -358,6 +358,7 @@ def test_a_parameter_is_obeyed_or_refused_by_name(world, method, name):
 
 
 AFFILIATED = Intent(CommandKind.ACCOUNT_SET, int(AccountAttribute.AFFILIATION), 0, value=int(Affiliation.GROUP_COMPANY))
+LAPSING = Intent(CommandKind.ACCOUNT_SET, int(AccountAttribute.SCREENING_UNTIL_NS), 0, value=NOW)
 
 
 class Bureau:
@@ -401,6 +402,8 @@ class Bureau:
         registry = Registry(here / "registry.db")
         if method == "venue/admin/suspend_affiliate":
             registry.add_intents([AFFILIATED], NOW)
+        if method == "venue/admin/list_lapses":
+            registry.add_intents([LAPSING], NOW)
         sessions = self.sessions(registry, Vault(here / "vault.key", registry))
         decides = method.endswith(("/approve", "/reject"))
         who = "sample" if method in OWN_STANDING else "Ben" if decides else "Ann"

@@ -275,6 +275,7 @@ def test_a_part_that_is_filled_counts_no_more(market):
     assert (told["amount"], told["filled_amount"], told["resting_amount"], told["order_value"]) == (0.3, 0, 0.25, 5000)
     gone = asked_edit(market, order_id, amount=0.05)
     assert gone["admitted"] and gone["order_state"] == "cancelled" and gone["cancelled_amount"] == 0.15
+    assert gone["order_value"] == 0, "nothing of it is open"
     order = edited(market, order_id, amount=0.05)["result"]["order"]
     assert order["order_state"] == "cancelled" and money(market) == gone["after"]
 

@@ -39,7 +39,7 @@ def test_spoofing_one_large_order_against_a_small_fill(stream: Stream) -> None:
     (alert,) = stream.alerts()
     assert alert.accounts == (ALICE,) and alert.evidence.order_ids == [1, 2]
     assert alert.text == (
-        "once shown and withdrawn unfilled: 1 BUY order, up to 200 lots at once, 200 in all (200 cancelled); "
+        "once shown and withdrawn unfilled: 1 BUY order, up to 200 lots at once, 200 lots in all (200 lots cancelled); "
         "meanwhile SELL trades of 10 lots"
     )
 

@@ -1,15 +1,12 @@
 import { useComputed, useSignal, type ReadonlySignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { Params, Venue } from "../shared/venue";
-import { changed } from "./state";
+import { changed, REST } from "./state";
 
 export interface Asked<T> {
   data: ReadonlySignal<T | null>;
   error: ReadonlySignal<string>;
 }
-
-/** What takes the venue long is asked for less often: it works on it for a tenth of the time at most. */
-const REST = 9;
 
 /** The answer of a method, asked for now, after every change of this page, and every so many ms while it is looked at. */
 export function useAsked<T>(venue: Venue, method: string, params: Params, everyMs = 0): Asked<T> {

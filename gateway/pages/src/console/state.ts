@@ -7,6 +7,8 @@ import { Figures } from "./figures";
 /** Under this name the tab keeps officers' keys, apart from the terminal's. */
 export const KEYS = "lionrock.console";
 const EVERY_MS = 2000;
+/** What takes the venue long is asked for less often: it works on it for a tenth of the time at most. */
+export const REST = 9;
 
 /** What the operations listener says without a login, read every two seconds while somebody looks. */
 export const figures = signal<Figures | null>(null);
@@ -70,11 +72,16 @@ export function begin(venue: Venue): void {
   const [kept] = takeCredentials(KEYS);
   if (kept !== undefined) venue.use(kept);
   venue.whenLive(() => learnOfficer(venue));
-  const again = () => count(venue).catch(() => undefined); // it is asked again soon
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const again = async () => {
+    const begun = performance.now();
+    await count(venue).catch(() => undefined); // it is asked again soon
+    clearTimeout(timer);
+    timer = setTimeout(again, Math.max(WAITS_EVERY_MS, REST * (performance.now() - begun)));
+  };
   effect(() => {
     if (officer.value !== null && changed.value >= 0) void again();
   });
-  setInterval(again, WAITS_EVERY_MS);
   void look();
   setInterval(look, EVERY_MS);
 }
