@@ -5,6 +5,7 @@ cases, so that the rules behind the frame are met. All chance is the caller's.
 """
 
 import re
+from abc import ABC, abstractmethod
 from random import Random
 from typing import ClassVar, Protocol
 
@@ -151,7 +152,7 @@ class PitchLines(Lines):
         return body[:at] + new + body[at + width :] + end
 
 
-class _Binary:
+class _Binary(ABC):
     """Records that say how long they are. `first`: where the fields begin; `big`: how their numbers are written."""
 
     first: ClassVar[int]
@@ -175,8 +176,9 @@ class _Binary:
         new = (number & ((1 << 8 * size) - 1)).to_bytes(size, "big" if self.big else "little")
         return record[:at] + new + record[at + size :]
 
+    @abstractmethod
     def retyped(self, record: bytes, other: bytes, chance: Random) -> bytes:
-        raise NotImplementedError
+        """The record with the type of another, which may be as long as that one's."""
 
 
 class ItchMessages(_Binary):
