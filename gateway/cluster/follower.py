@@ -10,7 +10,7 @@ from typing import Any
 
 from engine import host
 from gateway.cluster.log_stream import Stored
-from gateway.cluster.messages import DigestMessage, EpochMessage, Message, Place, RecordMessage, SideMessage
+from gateway.cluster.messages import EpochMessage, Message, Place, RecordMessage, SideMessage
 from gateway.cluster.side_copy import SideCopy, SideError
 
 REGISTRY = "registry.db"
@@ -23,8 +23,7 @@ class DivergenceError(host.JournalError):
 class Follower:
     """Takes the stream's messages to a copy of the journal, to the side files and to whoever applies the commands.
 
-    `apply` gets the COMMAND rows of each new record, `digest_of` answers the state's digest after a sequence, empty
-    when the state is not there.
+    `apply` gets the COMMAND rows of each new record.
     """
 
     def __init__(self, directory: Path, copy: host.JournalCopy | None, registry: SideCopy) -> None:
@@ -34,7 +33,6 @@ class Follower:
         self.registry = registry
         registry.is_held = copy is not None  # until a message shows that the journal here is this stream's
         self.apply: Callable[[Any], None] = _nothing
-        self.digest_of: Callable[[int], str] = _no_digest
         self.stream_seq = 0
         """The last message that was taken."""
         self.leader: EpochMessage | None = None
@@ -45,8 +43,6 @@ class Follower:
         self._end: tuple[Place, bytes] | None = None
         """Where the log ended, and its hash there, as the last message says that was taken."""
         self._whole_seq = 0
-        self.compared_seq = 0
-        """The last sequence at which the state was compared with the leader's."""
 
     @property
     def last_seq(self) -> int:
@@ -106,10 +102,8 @@ class Follower:
             )
         elif isinstance(message, RecordMessage):
             self._take_record(message)
-        elif isinstance(message, SideMessage):
-            self._take_side(message)
         else:
-            self._compare(message)
+            self._take_side(message)
         self.stream_seq = stored.seq
         self.note_end(message)
 
@@ -159,15 +153,6 @@ class Follower:
         except SideError as error:
             raise DivergenceError(str(error)) from None
 
-    def _compare(self, message: DigestMessage) -> None:
-        if message.seq != self.last_seq:
-            return
-        own = self.digest_of(message.seq)
-        if own and own != message.digest:
-            raise self._diverged(f"the state after sequence {message.seq} is not that of {message.node}")
-        if own:
-            self.compared_seq = message.seq
-
     def _diverged(self, why: str) -> DivergenceError:
         return DivergenceError(
             f"{self.directory}: it ends with record {_named(self.place)}, sequence {self.last_seq}, and the stream "
@@ -181,7 +166,3 @@ def _named(place: Place) -> str:
 
 def _nothing(rows: Any) -> None:
     """Nobody applies yet: the journal is only written."""
-
-
-def _no_digest(seq: int) -> str:
-    return ""

@@ -10,8 +10,8 @@ from typing import Literal, NamedTuple, get_args
 
 import msgspec
 
-Kind = Literal["record", "epoch", "side", "digest"]
-"""What a message is: a record of the journal, who leads from here on, pages of a side file, a state's digest."""
+Kind = Literal["record", "epoch", "side"]
+"""What a message is: a record of the journal, who leads from here on, pages of a side file."""
 KIND, EPOCH, NODE = "Lionrock-Kind", "Lionrock-Epoch", "Lionrock-Node"
 SEGMENT, NUMBER = "Lionrock-Segment", "Lionrock-Record"
 FIRST, LAST, CHAIN = "Lionrock-First", "Lionrock-Last", "Lionrock-Chain"
@@ -121,13 +121,6 @@ class SideMessage(_Beside, frozen=True, kw_only=True):
     pages: dict[int, bytes]
 
 
-class DigestMessage(_Beside, frozen=True, kw_only=True):
-    """The digest of the leader's state after a sequence, for others to compare theirs with."""
-
-    seq: int
-    digest: str
-
-
 class Beat(msgspec.Struct, frozen=True, kw_only=True):
     """The leader's heartbeat, on a subject of its own that no stream keeps."""
 
@@ -136,13 +129,9 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
     last_seq: int
 
 
-Message = RecordMessage | EpochMessage | SideMessage | DigestMessage
-_BODIES: dict[str, type[EpochMessage] | type[SideMessage] | type[DigestMessage]] = {
-    "epoch": EpochMessage, "side": SideMessage, "digest": DigestMessage,
-}  # fmt: skip
-_KINDS: dict[type[Message], Kind] = {
-    RecordMessage: "record", EpochMessage: "epoch", SideMessage: "side", DigestMessage: "digest",
-}  # fmt: skip
+Message = RecordMessage | EpochMessage | SideMessage
+_BODIES: dict[str, type[EpochMessage] | type[SideMessage]] = {"epoch": EpochMessage, "side": SideMessage}
+_KINDS: dict[type[Message], Kind] = {RecordMessage: "record", EpochMessage: "epoch", SideMessage: "side"}
 
 
 def stream_name(venue: str) -> str:

@@ -105,7 +105,6 @@ class Run:
         assert venue.engine.copy is not None
         follower = Follower(config.journal, venue.engine.copy, self._side(self._take_registry))
         follower.apply = venue.take
-        follower.digest_of = lambda seq: venue.engine.digest() if venue.engine.last_seq == seq else ""
         if noted is not None:
             follower.stream_seq, follower.leader = noted.restart_seq, noted.leader
         standby = self._standby_of(follower)

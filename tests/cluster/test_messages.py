@@ -8,7 +8,6 @@ from gateway.cluster import messages
 from gateway.cluster.messages import (
     Author,
     Beat,
-    DigestMessage,
     EpochMessage,
     MessageError,
     Place,
@@ -26,10 +25,9 @@ SIDE = SideMessage(
     **BESIDE, name="registry.db", version=2, part=0, parts=1, page_bytes=4, file_bytes=8, digest=CHAIN,
     pages={1: b"page"},
 )  # fmt: skip
-DIGEST = DigestMessage(**BESIDE, seq=104, digest="ab")
 
 
-@pytest.mark.parametrize("message", [FIRST, LATER, EPOCH, SIDE, DIGEST], ids=lambda message: type(message).__name__)
+@pytest.mark.parametrize("message", [FIRST, LATER, EPOCH, SIDE], ids=lambda message: type(message).__name__)
 def test_a_message_is_read_as_it_was_written(message: messages.Message) -> None:
     headers, body = messages.pack(message)
     assert messages.unpack(headers, body) == message
