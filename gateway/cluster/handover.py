@@ -11,6 +11,8 @@ import msgspec
 
 from engine import disk
 
+NAME = "HANDED_OVER"
+"""The reason that clients read: the request was not taken here, another node leads."""
 _REQUEST, _ANSWER = "handover.request", "handover.answer"
 
 

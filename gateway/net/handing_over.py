@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway import clock
 from gateway.cluster import handover
-from gateway.cluster.handover import Answer, Request
+from gateway.cluster.handover import NAME, Answer, Request
 from gateway.cluster.replication import Replication
 from gateway.cluster.standby import note_place
 from gateway.venue.health import Effect
@@ -22,8 +22,6 @@ from gateway.wire.log_lines import event
 if TYPE_CHECKING:
     from gateway.net.server import Server
 
-NAME = "HANDED_OVER"
-"""The reason that clients read: the request was not taken here, another node leads."""
 FINISH_SECONDS = 5.0
 """How long what is under way may take to be finished."""
 LOOK_SECONDS = 0.001
