@@ -123,8 +123,9 @@ class Follower:
             self._take_mark(message)
         elif isinstance(message, DigestMessage):
             self._compare_digest(message)
-        is_asked = isinstance(message, HandoverMessage) and message.to != message.node
-        self.handed_to = message.to if is_asked else ""
+        self.handed_to = ""
+        if isinstance(message, HandoverMessage) and message.to != message.node:
+            self.handed_to = message.to
         self.stream_seq = stored.seq
         self.note_end(message)
 

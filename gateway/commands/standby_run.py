@@ -112,7 +112,8 @@ class Run:
                     await server.abandon()
                 raise
             assert server is not None
-            await asyncio.wait({stopped, server.failed, server.handed}, return_when=asyncio.FIRST_COMPLETED)
+            ends: set[asyncio.Future[Any]] = {stopped, server.failed, server.handed}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         else:
             life.cancel()
             await asyncio.gather(life, return_exceptions=True)
