@@ -97,11 +97,15 @@ async def cut_unreplicated(stream: LogStream, config: Config) -> Cut | None:
     The journal is not open. DivergenceError for a journal that has nothing in common with the stream. A stream that
     does not answer is waited for.
     """
-    folder = Path(config.data)
+    cut = await _cut_behind_common(stream, config) if host.holds_journal(config.journal) else None
+    _finish_moves(Path(config.data))
+    if cut is not None:
+        _LOG.error("%s", cut.line, extra=event("fenced_tail", **cut.facts()))
+    return cut
+
+
+async def _cut_behind_common(stream: LogStream, config: Config) -> Cut | None:
     journal = config.journal
-    _finish_moves(folder)
-    if not host.holds_journal(journal):
-        return None
     with closing(_Locked(journal)):
         end = host.log_end(journal)
         last = await _last(stream)
@@ -119,8 +123,7 @@ async def cut_unreplicated(stream: LogStream, config: Config) -> Cut | None:
                 "folder, or the venue of this log with --venue"
             )
         cut = _cut(config, place, known, last.message.author.epoch)
-        note_place(folder, found.seq)
-    _LOG.error("%s", cut.line, extra=event("fenced_tail", **cut.facts()))
+        note_place(Path(config.data), found.seq)
     return cut
 
 
@@ -236,7 +239,6 @@ def _cut(config: Config, place: Place, known: _Known, epoch: int) -> Cut:
     disk.current().sync_folder(folder)
     disk.current().sync_folder(journal)
     _truncate(next(path for path in segments if _number(path) == place.segment), known.end)
-    _finish_moves(folder)
     return cut
 
 
@@ -258,8 +260,9 @@ def _last_alert(path: Path) -> int:
     """The last sequence that an alert is about."""
     if not path.exists():
         return 0
-    with closing(sqlite3.connect(path)) as alerts:
+    with closing(sqlite3.connect(path)) as alerts, suppress(sqlite3.OperationalError):  # it may have no table yet
         return int(alerts.execute("SELECT coalesce(max(last_seq), 0) FROM alerts").fetchone()[0])
+    return 0
 
 
 def _number(path: Path) -> int:
@@ -289,7 +292,7 @@ def _truncate(path: Path, size_bytes: int) -> None:
 
 
 def _finish_moves(folder: Path) -> None:
-    """A folder that has all that was cut gets its name. One of a run that ended in the midst has it by now too."""
+    """A folder that has all that was cut gets its name, also one of a run that ended in the midst: nothing is left."""
     for moving in folder.glob("fenced-*.part"):
         if (moving / FACTS).exists():
             disk.current().rename(moving, moving.with_suffix(""))

@@ -100,6 +100,8 @@ class Standby:
         self._wake = asyncio.Event()
         """Set when the leader hands over to this node."""
         self._has_twin = False
+        self._leader_seq = 0
+        """The last sequence that the leader has said it has."""
         self.on_taken: Callable[[], None] = _nothing
         """Called after each message that was taken: a server tells whoever listens."""
         self.can_lead: Callable[[], str] = lambda: ""
@@ -131,6 +133,7 @@ class Standby:
             "leader": "" if follower.leader is None else follower.leader.node,
             "leader_addresses": [] if follower.leader is None else follower.leader.addresses,
             "applied_sequence": follower.last_seq, "silent_ms": self.silent_ms,
+            "behind_commands": max(0, self._leader_seq - follower.last_seq),
         }  # fmt: skip
 
     async def catch_up(self, is_enough: Callable[[], bool]) -> None:
@@ -234,7 +237,7 @@ class Standby:
         with suppress(MessageError):
             beat = unpack_beat(found.data)
             if beat.epoch >= self._follower.epoch:
-                self._heard_ns = clock.steady_ns()
+                self._heard_ns, self._leader_seq = clock.steady_ns(), beat.last_seq
             self._has_twin |= beat.node == self._node.name and beat.process != PROCESS
 
     async def _refuse_twin(self) -> None:

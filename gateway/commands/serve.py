@@ -116,6 +116,11 @@ def run(args: argparse.Namespace) -> int:
             return 0
         if config.cluster.is_on:
             need_nats()
+        if config.cluster.follows_only:
+            raise ValueError(
+                "cluster.follows_only: this node is a mirror that only follows; start it with lionrock standby, or set "
+                "it to false once all other nodes are gone for good"
+            )
         log_lines.configure(config.log_format, config.log_level)
         accepted = _accepted(args)
         make_data_folder(config.data)

@@ -83,7 +83,25 @@ def test_a_fenced_leader_is_cut_and_follows_and_shows_nothing_of_what_was_cut(tm
     assert cli.main(["verify", str(folder), "--json"]) == 0, "what was cut can be verified where it is kept"
 
 
-def test_a_leader_whose_stop_outlasts_the_silence_comes_back_as_a_standby(tmp_path):
+async def ends_in_the_midst(server, config, monkeypatch):
+    """A cut whose process ends before the journal is cut: everything else was moved."""
+    rejoin = pytest.importorskip("gateway.cluster.rejoin")
+    stream = pytest.importorskip("gateway.cluster.log_stream").LogStream([server.address], "t")
+    await stream.connect()
+    before = host.log_end(config.journal)
+
+    def end(path, size_bytes):
+        raise InterruptedError
+
+    with monkeypatch.context() as patched, pytest.raises(InterruptedError):
+        patched.setattr(rejoin, "_truncate", end)
+        await rejoin.cut_unreplicated(stream, config)
+    await stream.close()
+    assert host.log_end(config.journal) == before and not config.registry.exists()
+    assert [folder.suffix for folder in kept_of(config)] == [".part"]
+
+
+def test_a_leader_whose_stop_outlasts_the_silence_comes_back_as_a_standby(tmp_path, monkeypatch):
     """Its last records come when another node leads already."""
 
     async def story():
@@ -103,9 +121,11 @@ def test_a_leader_whose_stop_outlasts_the_silence_comes_back_as_a_standby(tmp_pa
                 run.standby.wait_for_silence(100)
                 await until(lambda: run.server.venue.takes_commands)
                 await leader.stop()
+                await ends_in_the_midst(server, one, monkeypatch)
                 async with following(one) as back:
                     await until(lambda: back.standby is not None and may_lead(back))
-                    assert len(kept_of(one)) == 1
+                    (folder,) = kept_of(one)
+                    assert folder.suffix == ""
 
     play(story())
 
