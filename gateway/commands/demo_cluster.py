@@ -34,7 +34,7 @@ SERVERS = 3
 NODES = ("a", "b")
 ASK_SECONDS = 0.005
 LOOK_SECONDS = 0.05
-START_SECONDS = 180
+START_SECONDS = 600
 STOP_SECONDS = 15
 REPEAT_SECONDS = 1.0
 
@@ -182,7 +182,10 @@ class _Demo:
 
     async def _begin(self, node: Node) -> None:
         self.nodes[node.name] = node
-        await asyncio.wait_for(node.listens(), START_SECONDS)
+        try:
+            await asyncio.wait_for(node.listens(), START_SECONDS)
+        except TimeoutError:
+            raise ValueError(f"node {node.name} does not listen after {START_SECONDS} s: is the machine busy?") from None
         node.config = replace(
             node.config, port=node.facts["port"], operations_port=node.facts["operations_port"]
         )  # the next process of this node is found in the same place
