@@ -10,6 +10,7 @@ import mmap
 import os
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -51,6 +52,19 @@ class RowsAhead:
     def __init__(self) -> None:
         self.at = FIRST_ROWS
         self._next: Any = None
+        self._spare: deque[mmap.mmap] = deque(maxlen=1)
+        """Memory that the system has given and nobody uses any more."""
+
+    def let_go(self, legs: Any) -> None:
+        """These rows leave memory. When their last reader has let go of them too, a later segment has their memory."""
+        owner = legs.base.obj if isinstance(legs.base, memoryview) else legs.base
+        if isinstance(owner, mmap.mmap):
+            weakref.finalize(legs, self._spare.append, owner).atexit = False
+
+    def _spare_rows(self, rows: int) -> Any:
+        """So many rows, of what were others, where there is memory for just so many; else None."""
+        spare = self._spare.pop() if self._spare else None
+        return np.frombuffer(spare, LEG_ROW) if spare is not None and len(spare) == rows * LEG_ROW.itemsize else None
 
     def look(self, legs: Any, used: int, wants_next: bool = True) -> None:
         """Have the rest of the newest segment's memory given, and from half of it on that of the next one."""
@@ -61,11 +75,13 @@ class RowsAhead:
             self.at = len(legs) // 2
             HELPER.do(legs, partial(give, legs[used:]))
         elif wants_next:
-            self._next = new_rows(len(legs))
-            HELPER.do(legs, partial(give, self._next))
+            self._next = self._spare_rows(len(legs))
+            if self._next is None:
+                self._next = new_rows(len(legs))
+                HELPER.do(legs, partial(give, self._next))
 
     def take(self, rows: int) -> Any:
-        """Memory for the next segment, of so many rows."""
+        """Memory for the next segment, of so many rows; it may hold rows that were let go."""
         found, self._next = self._next, None
         if found is None or len(found) != rows:
             self.at = FIRST_ROWS

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.read_model import history, reports, rows_ahead
 from gateway.read_model.history import History
-from gateway.read_model.history_store import _Joined
+from gateway.read_model.history_store import WrittenStore, _Joined
 from gateway.read_model.reports import Reports
 from gateway.read_model.rows_ahead import FIRST_ROWS, HELPER, RowsAhead, new_rows
 from tests.gateway.read_model.test_history import rows
@@ -98,6 +98,26 @@ def test_reports_use_memory_of_forgotten_rows_again_and_no_other(monkeypatch):
         HELPER.wait()
     assert len(addresses) == 3
     assert log._ahead._next is None
+
+
+def test_history_writes_to_memory_of_rows_on_disk_again_but_not_while_they_are_read(monkeypatch, tmp_path):
+    monkeypatch.setattr(history, "SEGMENT_ROWS", ROWS)
+    found = History(WrittenStore(tmp_path / "history.db", is_threaded=False), ROWS)
+    addresses, read = [], found.segments[0].legs[:2]
+    for place in range(8 * ROWS // 64):
+        segment = found.room(64, place)
+        segment.legs["seq"][segment.used : segment.used + 64] = place
+        segment.used += 64
+        if addresses[-1:] != [segment.legs.ctypes.data]:
+            addresses.append(segment.legs.ctypes.data)
+        HELPER.wait()
+    assert len(addresses) == 8 and len(set(addresses)) == 4, "the first, which is read, and three others"
+    assert addresses.count(read.ctypes.data) == 1
+    assert read["seq"].tolist() == [0, 0]
+    assert [segment.legs["seq"][0] for segment in found.segments] == [
+        segment.first // 64 for segment in found.segments
+    ], "what is in memory stays what it was"
+    found.close()
 
 
 def test_rows_whose_look_is_not_noted_yet_are_not_taken_for_others(monkeypatch):
