@@ -103,7 +103,7 @@ def block_notes(first_block: int, legs: Any) -> list[BlockNote]:
     rows, count = writable(legs), len(legs) // BLOCK_ROWS
     found = np.empty((count, len(BlockNote._fields) - 2), np.int64)
     note_blocks(rows, rows.view(ORDER_ROW), BLOCK_ROWS, found)
-    return [BlockNote(first_block + at, *note, 0) for at, note in enumerate(found.tolist())]
+    return [BlockNote._make((first_block + at, *note, 0)) for at, note in enumerate(found.tolist())]
 
 
 class UnmadeError(HistoryError):
