@@ -28,6 +28,9 @@ BEHIND = (1 << 63) - 1
 MAPPED_BYTES = 1 << 20
 _PIECE_BYTES, _PAUSE_SECONDS = 1 << 16, 0.001
 """Whoever waits for the core or for the interpreter gets it after each piece, some tenths of a millisecond."""
+_GIVEN_NS = 10_000
+"""A piece that took no longer was there already. There is no pause after it, or a loop that is quicker than this thread
+would leave it behind for good: what it has to do with rows that are over would wait as well."""
 _POPULATE_WRITE = 23
 """MADV_POPULATE_WRITE of Linux 5.14: have the pages, as if somebody had written to them. What they hold stays."""
 _LOG = logging.getLogger("lionrock.history")
@@ -98,13 +101,13 @@ class _Helper:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def do(self, legs: Any, call: Callable[[], None]) -> None:
-        """Have something done with some rows soon; at once when they are few."""
+    def do(self, legs: Any, call: Callable[[], None], goes_first: bool = False) -> None:
+        """Have something done with some rows soon, if it goes first ahead of what waits; at once when they are few."""
         if legs.nbytes < MAPPED_BYTES:
             call()
             return
         with self._changed:
-            self._calls.append(call)
+            self._calls.insert(1 if goes_first else len(self._calls), call)  # the first is being done
             self._changed.notify_all()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="rows", daemon=True)
@@ -135,9 +138,11 @@ def give(legs: Any) -> None:
     begin = legs.ctypes.data
     first, end = -(-begin // mmap.PAGESIZE) * mmap.PAGESIZE, (begin + legs.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE
     for piece in range(first, end, _PIECE_BYTES):
+        begun_ns = time.perf_counter_ns()
         if _madvise(piece, min(_PIECE_BYTES, end - piece), _POPULATE_WRITE):
             return
-        time.sleep(_PAUSE_SECONDS)
+        if time.perf_counter_ns() - begun_ns > _GIVEN_NS:
+            time.sleep(_PAUSE_SECONDS)
 
 
 HELPER = _Helper()

@@ -123,7 +123,7 @@ def test_history_writes_to_memory_of_rows_on_disk_again_but_not_while_they_are_r
 def test_rows_whose_look_is_not_noted_yet_are_not_taken_for_others(monkeypatch):
     monkeypatch.setattr(reports, "SEGMENT_ROWS", ROWS)
     waiting = []
-    monkeypatch.setattr(HELPER, "do", lambda legs, call: waiting.append(call))
+    monkeypatch.setattr(HELPER, "do", lambda legs, call, goes_first=False: waiting.append(call))
     log = Reports(History(), [], ROWS)
     seen = []
     for _ in range(3 * ROWS // 64):
@@ -132,6 +132,27 @@ def test_rows_whose_look_is_not_noted_yet_are_not_taken_for_others(monkeypatch):
         if not seen or seen[-1] is not segment:
             seen.append(segment)
     assert len(set(map(id, seen))) == 3, "the first is not sealed, so nobody may write to it"
+
+
+def test_rows_that_are_over_are_looked_at_ahead_of_memory_that_waits_and_memory_that_is_there_takes_no_pause(
+    monkeypatch, gives
+):
+    pauses = []
+    monkeypatch.setattr(rows_ahead, "_GIVEN_NS", 1 << 60)
+    monkeypatch.setattr(rows_ahead.time, "sleep", pauses.append)
+    rows_ahead.give(new_rows(ROWS))
+    assert not pauses
+    monkeypatch.setattr(rows_ahead, "_GIVEN_NS", -1)
+    rows_ahead.give(new_rows(ROWS))
+    assert len(pauses) >= ROWS * new_rows(1).nbytes // rows_ahead._PIECE_BYTES - 1
+    monkeypatch.undo()
+    many, done, may_go_on = new_rows(ROWS), [], threading.Event()
+    HELPER.do(many, may_go_on.wait)
+    HELPER.do(many, lambda: done.append("memory"))
+    HELPER.do(many, lambda: done.append("rows"), goes_first=True)
+    may_go_on.set()
+    HELPER.wait()
+    assert done == ["rows", "memory"]
 
 
 def test_joined_rows_are_those_of_both():
