@@ -58,8 +58,8 @@ HISTORY_MUTANTS = (
         f"{AHEAD}::test_history_writes_to_memory_of_rows_on_disk_again_but_not_while_they_are_read",
     ),
     Mutant(
-        "a block does not say whose payments it has", "read_model/row_scans.py",
-        "                paid |= bit\n", "                paid |= 0\n",
+        "a block does not say whose trades it has", "read_model/row_scans.py",
+        "                traded |= bit\n", "                traded |= 0\n",
         f"{STORE}::test_every_question_finds_on_disk_what_it_finds_in_memory",
     ),
     Mutant(
