@@ -215,6 +215,36 @@ def test_an_order_is_found_and_explained(venue, officers):
     expect(story.get_by_role("alert")).to_contain_text("no order 9007199254740993", timeout=10 * MS)
 
 
+def test_the_overview_draws_the_last_minutes(venue, officers):
+    ann, _ = officers
+    page = ann.go("overview")
+    trends = page.get_by_role("region", name="trends")
+    expect(trends.locator("canvas")).to_have_count(5)
+    expect(trends.get_by_role("img", name="Throughput a second")).to_be_visible()
+    for title, line in (("Latency by stage", "received to applied"), ("Journal", "one sync"), ("Queues", "questions")):
+        expect(trends.locator("figure", has_text=title)).to_contain_text(line)
+    sessions = trends.locator("figure", has_text="Sessions").locator("li", has_text="logged in")
+    expect(sessions).to_have_text(re.compile(r"logged in [1-9]"))  # the traders of the venue
+    commands = trends.locator("figure", has_text="Throughput").locator("li", has_text="commands")
+    expect(commands).to_have_text(re.compile(r"commands \d"))  # a rate, from the second reading on
+
+
+def test_markets_have_their_best_prices_and_their_day(venue, officers):
+    ann, _ = officers
+    alice, bob = venue.clients["alice"], venue.clients["bob"]
+    venue.run(alice.buy(BTC, "0.1", price="19500", post_only=True))
+    venue.run(bob.sell(BTC, "0.1", price="20100.5", post_only=True))
+    table = ann.go("markets").get_by_role("region", name="Contracts", exact=True)
+    row = table.get_by_role("row", name=BTC)
+    for text in ("19,500.00", "20,100.50", "600.50"):
+        expect(row).to_contain_text(text)
+    for head in ("Bid", "Ask", "Spread", "24 h change", "24 h volume"):
+        expect(table.get_by_role("columnheader", name=head)).to_have_count(1)
+    venue.run(alice.cancel_all())
+    venue.run(bob.cancel_all())
+    expect(row).not_to_contain_text("600.50")
+
+
 def test_an_officer_cuts_a_connection(venue, officers):
     ann, _ = officers
     number = venue.run(session_of(venue, "bob"))

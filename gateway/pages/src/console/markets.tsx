@@ -1,6 +1,9 @@
 import { useSignal } from "@preact/signals";
-import { money, percent } from "../shared/numbers";
+import { useEffect } from "preact/hooks";
+import { compact, decimalsOf, money, percent, tone } from "../shared/numbers";
+import { summariesOf, type Summary } from "../shared/summaries";
 import type { Venue } from "../shared/venue";
+import type { Instrument } from "../shared/venue_types";
 import { useAsked } from "./asked";
 import { askFor } from "./change_dialog";
 import type { Parameter } from "./console_types";
@@ -11,6 +14,8 @@ import { withUnit, words } from "./words";
 
 /** A source is stale after so long: the engine stops counting it. */
 const STALE_S = 10;
+
+const DAYS_EVERY_MS = 2000;
 
 interface Market {
   name: string;
@@ -24,6 +29,8 @@ interface Market {
 /** Contracts with their states and index sources; halts, kill switches and parameters. */
 export function Markets({ venue }: { venue: Venue }) {
   const now = figures.value;
+  const days = useDays(venue);
+  const of = ({ name }: Market) => days.get(name);
   return (
     <>
       <VenueSwitches />
@@ -32,9 +39,17 @@ export function Markets({ venue }: { venue: Venue }) {
         columns={[
           { head: "Contract", cell: ({ name }) => name },
           { head: "State", cell: ({ state }) => <State name={state} />, file: ({ state }) => state },
+          { head: "Bid", number: (row) => of(row)?.bid_price, say: money },
+          { head: "Ask", number: (row) => of(row)?.ask_price, say: money },
+          { head: "Spread", hint: "Best ask less best bid", number: (row) => spreadOf(of(row)), say: money },
           { head: "Mark", number: ({ mark }) => mark, say: money },
           { head: "Index", number: ({ index }) => index, say: money },
-          { head: "Open interest", number: ({ interest }) => interest, say: 4 },
+          {
+            head: "24 h change", isNumber: true, file: (row) => of(row)?.price_change,
+            cell: (row) => <span class={tone(of(row)?.price_change)}>{perCent(of(row)?.price_change)}</span>,
+          },
+          { head: "24 h volume", hint: "In the settlement currency", number: (row) => of(row)?.volume_notional, say: compact },
+          { head: "Open interest", hint: "In base currency", number: ({ interest }) => interest, say: compact },
           { head: "Last funding", number: ({ funding }) => funding, say: (value) => percent(value, 4) },
           { head: "", cell: (market) => <Switches market={market} /> },
         ]} />
@@ -43,6 +58,38 @@ export function Markets({ venue }: { venue: Venue }) {
     </>
   );
 }
+
+/** The last 24 hours and the best prices of each contract, as the public market data say them. */
+function useDays(venue: Venue): Map<string, Summary> {
+  const days = useSignal(new Map<string, Summary>());
+  useEffect(() => {
+    let isAsking = false;
+    const ask = async () => {
+      if (isAsking || document.visibilityState !== "visible") return;
+      isAsking = true;
+      try {
+        days.value = await summariesOf(venue, await venue.call<Instrument[]>("public/get_instruments"));
+      } finally {
+        isAsking = false;
+      }
+    };
+    const leave = venue.whenLive(ask);
+    const timer = setInterval(() => void ask().catch(() => undefined), DAYS_EVERY_MS); // the next one may be answered
+    return () => {
+      leave();
+      clearInterval(timer);
+    };
+  }, [venue]);
+  return days.value;
+}
+
+/** Best ask less best bid; null while one side is empty. */
+export function spreadOf(day: Summary | undefined): number | null {
+  if (day?.bid_price == null || day.ask_price == null) return null;
+  return Number((day.ask_price - day.bid_price).toFixed(Math.max(decimalsOf(day.ask_price), decimalsOf(day.bid_price))));
+}
+
+const perCent = (change: number | null | undefined) => percent(change == null ? null : change / 100);
 
 function marketsOf(now: Figures): Market[] {
   return now.all("market_state").filter(({ value }) => value === 1).map(({ labels: { contract = "", state = "" } }) => ({
