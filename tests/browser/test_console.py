@@ -219,7 +219,7 @@ def test_the_overview_draws_the_last_minutes(venue, officers):
     ann, _ = officers
     page = ann.go("overview")
     trends = page.get_by_role("region", name="trends")
-    expect(trends.locator("canvas")).to_have_count(5)
+    expect(trends.locator("canvas")).to_have_count(6)
     expect(trends.get_by_role("img", name="Throughput a second")).to_be_visible()
     for title, line in (("Latency by stage", "received to applied"), ("Journal", "one sync"), ("Queues", "questions")):
         expect(trends.locator("figure", has_text=title)).to_contain_text(line)
@@ -243,6 +243,8 @@ def test_markets_have_their_best_prices_and_their_day(venue, officers):
     venue.run(alice.cancel_all())
     venue.run(bob.cancel_all())
     expect(row).not_to_contain_text("600.50")
+    running = ann.go("funding").get_by_role("region", name="Running intervals", exact=True)
+    expect(running.get_by_role("row", name=BTC)).to_contain_text("%")
 
 
 def test_an_officer_cuts_a_connection(venue, officers):
@@ -359,4 +361,10 @@ def test_tables_are_ordered_and_searched_and_accounts_lead_to_their_orders(venue
     page.set_viewport_size({"width": 390, "height": 800})
     place = page.get_by_role("button", name=f"Halt {BTC}").bounding_box()  # a card: nothing is out of sight
     assert place["x"] >= 0 and place["x"] + place["width"] <= 390
-    page.set_viewport_size({"width": 1280, "height": 800})
+    expect(page.get_by_role("link", name="Audit")).not_to_be_in_viewport()  # it is beyond the edge
+    page = ann.go("audit")
+    expect(page.get_by_role("link", name="Audit")).to_be_in_viewport()  # the row follows what is shown
+    page.set_viewport_size({"width": 1440, "height": 800})
+    page = ann.go("markets")
+    kill = page.get_by_role("button", name=f"Kill switch of {BTC}").bounding_box()
+    assert kill["x"] + kill["width"] <= 1440

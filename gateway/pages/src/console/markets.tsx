@@ -1,12 +1,11 @@
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
 import { compact, decimalsOf, money, percent, tone } from "../shared/numbers";
-import { summariesOf, type Summary } from "../shared/summaries";
+import type { Summary } from "../shared/summaries";
 import type { Venue } from "../shared/venue";
-import type { Instrument } from "../shared/venue_types";
 import { useAsked } from "./asked";
 import { askFor } from "./change_dialog";
 import type { Parameter } from "./console_types";
+import { useDays } from "./days";
 import { duration, type Figures } from "./figures";
 import { figures, isAdmin, isCompliance } from "./state";
 import { Table } from "./table";
@@ -14,8 +13,6 @@ import { withUnit, words } from "./words";
 
 /** A source is stale after so long: the engine stops counting it. */
 const STALE_S = 10;
-
-const DAYS_EVERY_MS = 2000;
 
 interface Market {
   name: string;
@@ -57,30 +54,6 @@ export function Markets({ venue }: { venue: Venue }) {
       <Parameters venue={venue} contracts={now === null ? [] : marketsOf(now).map(({ name }) => name)} />
     </>
   );
-}
-
-/** The last 24 hours and the best prices of each contract, as the public market data say them. */
-function useDays(venue: Venue): Map<string, Summary> {
-  const days = useSignal(new Map<string, Summary>());
-  useEffect(() => {
-    let isAsking = false;
-    const ask = async () => {
-      if (isAsking || document.visibilityState !== "visible") return;
-      isAsking = true;
-      try {
-        days.value = await summariesOf(venue, await venue.call<Instrument[]>("public/get_instruments"));
-      } finally {
-        isAsking = false;
-      }
-    };
-    const leave = venue.whenLive(ask);
-    const timer = setInterval(() => void ask().catch(() => undefined), DAYS_EVERY_MS); // the next one may be answered
-    return () => {
-      leave();
-      clearInterval(timer);
-    };
-  }, [venue]);
-  return days.value;
 }
 
 /** Best ask less best bid; null while one side is empty. */

@@ -14,6 +14,9 @@ export interface Summary {
   volume: number;
   volume_notional: number;
   open_interest: number;
+  /** Of the running interval, as it stands now. */
+  current_funding: number;
+  funding_8h: number;
 }
 
 /** The summaries of all contracts, by name. */
