@@ -73,7 +73,7 @@ function optionsOf({ lines, say, least, isLogarithmic = false }: Trend, colours:
       y: isLogarithmic ? { distr: 3 } : { range: (_, __, most) => [0, Math.max(1.1 * (most ?? 0), least)] },
     },
     axes: [
-      axis(colours, { values: clock, space: 70, size: 26, incrs: [30, 60, 120, 300, 600] }),
+      axis(colours, { values: clock, space: 70, size: 26, incrs: [60, 120, 300, 600] }),
       axis(colours, { values, size: 62, space: 28, ...(isLogarithmic ? { splits: DECADES } : { incrs: INCREMENTS }) }),
     ],
     series: [{}, ...lines.map((_, place) => ({ stroke: colours[COLOURS[place]!], dash: DASHES[place]!, width: 1.5, points: { show: false } }))],
