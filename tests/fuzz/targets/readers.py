@@ -48,7 +48,17 @@ from engine.recordings.live_orders import new_follower
 from engine.recordings.replay import Options, prepare, replay
 from engine.recordings.source import RecordingError, Source
 from tests.fuzz.mutate import below, mutated, mutated_fixed
-from tests.fuzz.structure import DbnRecords, Flash1Records, ItchMessages, Layout, Lines, PitchLines, restructured
+from tests.fuzz.structure import (
+    DbnRecords,
+    Flash1Records,
+    ItchMessages,
+    Layout,
+    Lines,
+    PitchFrames,
+    PitchLines,
+    PitchMessages,
+    restructured,
+)
 from tests.fuzz.target import Target, Wrong
 from tests.fuzz.targets.recordings import BASES, LOBSTER, SKIPS
 
@@ -369,6 +379,12 @@ _TEXT, _TABLE = Lines(), Lines(heads=1)
 READERS: tuple[type[OneReader], ...] = (
     _target("itch", "itch", _kept("20200130.itch"), {"": ItchMessages()}),
     _target("pitch", "pitch", _kept("20120106.pitch"), {"": PitchLines()}),
+    _target(
+        "pitch_binary",
+        "pitch",
+        _kept("20120106.pitch.bin", "20120106.pitch.frames"),
+        {".bin": PitchMessages(), ".frames": PitchFrames()},
+    ),
     _target("coinbase", "coinbase", _kept("coinbase.jsonl"), {"": _TEXT}),
     _target("bitstamp_live", "bitstamp_live", _kept("bitstamp.jsonl"), {"": _TEXT}),
     _target("bitstamp", "bitstamp", _kept("bitstamp.log", "bitstamp.csv"), {".csv": _TABLE, "": _TEXT}),
