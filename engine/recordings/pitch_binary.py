@@ -30,7 +30,7 @@ modified to a price below. *Times* are nanoseconds: each unit's time message has
 the date in the file's name, and what comes before the first of them is refused.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -71,6 +71,8 @@ IGNORED = (
     "sequence number that is missing",
 )
 """Why messages became no row although they might have."""
+
+Array = np.ndarray[Any, Any]
 
 _LENGTHS = np.zeros(256, np.int64)
 for _type, _length in MIN_LENGTH_OF.items():
@@ -129,6 +131,16 @@ def _messages(data: bytes, most: int) -> tuple[int, int]:
     return read, at
 
 
+class Day(NamedTuple):
+    """What compiled code knows of a day: the open orders, the symbols, units and contracts, and the state's words."""
+
+    orders: Array
+    symbols: Array
+    units: Array
+    contracts: Array
+    state: Array
+
+
 def decoder(source: Source, wanted: Wanted, skip_bad: bool) -> ExchangeDay:
     """The decoder of a day of PITCH, as text or as binary messages."""
     head = source.head()
@@ -147,10 +159,9 @@ class BinaryPitchDecoder(PitchDecoder):
         self._units = np.full((_UNITS, 2), _TIMELESS, np.int64)
         self._contracts = np.full((MAX_CONTRACTS, 2), _UNSEEN, np.int64)
 
-    def _decode(self, window: ByteBlocks, rows: np.ndarray[Any, Any]) -> int:
-        window.at, code = _decode(
-            window.data, window.at, self._orders, self._symbols, self._units, self._contracts, self._state, rows
-        )
+    def _decode(self, window: ByteBlocks, rows: Array) -> int:
+        day = Day(self._orders, self._symbols, self._units, self._contracts, self._state)
+        window.at, code = _decode(window.data, window.at, day, rows)
         return int(code)
 
     def _go_on(self, window: ByteBlocks, code: int) -> tuple[int, RecordingError | None]:
@@ -216,43 +227,50 @@ class BinaryPitchDecoder(PitchDecoder):
 
 
 @njit(cache=True)
-def _decode(data, at, orders, symbols, units, contracts, state, rows):
+def _decode(data, at, day, rows):
     """Decode messages into rows until something is needed; (where the next message begins, what is needed)."""
+    state = day.state
     while True:
         if state[FILLED] + _MOST_ROWS > len(rows):
             return at, FULL
-        if 2 * state[OPEN] >= len(orders):
+        if 2 * state[OPEN] >= len(day.orders):
             return at, _GROW
-        is_framed = state[_FRAMED] != 0
-        if is_framed and state[_LEFT] == 0:
-            at, code = _header(data, at, units, state)
+        if state[_FRAMED] and state[_LEFT] == 0:
+            at, code = _header(data, at, day.units, state)
             if code != OK:
                 return at, code
             continue
-        if is_framed and state[_LEFT_BYTES] < 2:
-            return at, _BAD_END
-        if at + 2 > len(data):
-            return at, MORE
+        code = _whole(data, at, state)
+        if code != OK:
+            return at, code
         length = np.int64(data[at])
-        left = state[_LEFT_BYTES] - length
-        if is_framed and (length < 2 or left < 0 or (state[_LEFT] == 1 and left > 0)):
-            return at, _BAD_END
-        if length < 2:
-            return at, _BAD_SIZE
-        if at + length > len(data):
-            return at, MORE
-        code = OK
-        if is_framed and 0 <= state[_SEQUENCE] < units[state[_UNIT], 1]:
+        if state[_FRAMED] and 0 <= state[_SEQUENCE] < day.units[state[_UNIT], 1]:
             state[_AGAIN] += 1
         else:
-            code = _message(data[at : at + length], orders, symbols, units, contracts, state, rows)
+            code = _message(data[at : at + length], day, rows)
             if code != OK and code != _CLEARED:
                 return at, code
         state[MESSAGES] += 1
         at += length
-        _count_down(units, state, length, 1)
+        _count_down(day.units, state, length, 1)
         if code == _CLEARED:
             return at, code
+
+
+@njit(cache=True)
+def _whole(data, at, state):
+    """OK where the next message is here as a whole and ends with its frame at the latest, the last one there."""
+    if state[_FRAMED] and state[_LEFT_BYTES] < 2:
+        return _BAD_END
+    if at + 2 > len(data):
+        return MORE
+    length = np.int64(data[at])
+    left = state[_LEFT_BYTES] - length
+    if state[_FRAMED] and (length < 2 or left < 0 or (state[_LEFT] == 1 and left > 0)):
+        return _BAD_END
+    if length < 2:
+        return _BAD_SIZE
+    return MORE if at + length > len(data) else OK
 
 
 @njit(cache=True)
@@ -297,36 +315,40 @@ def _number(data, at, size):
 
 
 @njit(cache=True)
-def _message(data, orders, symbols, units, contracts, state, rows):
+def _message(data, day, rows):
     """Decode one message; the code of what stops it."""
-    kind, unit = np.int64(data[1]), state[_UNIT]
+    kind, state = np.int64(data[1]), day.state
     if _LENGTHS[kind] == 0:
         state[_UNKNOWN] += 1
         return OK
     if len(data) < _LENGTHS[kind]:
         return _BAD_LENGTH
+    second = day.units[state[_UNIT], 0]
     if kind == TIME:
-        seconds = _number(data, 2, 4)
-        if seconds >= _DAY_S:
+        second = _number(data, 2, 4)
+        if second >= _DAY_S:
             return _BAD_TIME
-        units[unit, 0] = seconds
+        day.units[state[_UNIT], 0] = second
         return OK
-    is_add = kind in (ADD_LONG, ADD_SHORT, ADD_EXPANDED)
-    is_trade = kind in (TRADE_LONG, TRADE_SHORT, TRADE_EXPANDED)
-    if not (is_add or is_trade or EXECUTED <= kind <= DELETE or kind == UNIT_CLEAR):
+    is_placed = kind in (ADD_LONG, ADD_SHORT, ADD_EXPANDED, TRADE_LONG, TRADE_SHORT, TRADE_EXPANDED)
+    if not (is_placed or EXECUTED <= kind <= DELETE or kind == UNIT_CLEAR):
         return OK
     nanos = _number(data, 2, 4)
     if nanos >= NS_PER_S:
         return _BAD_TIME
-    if units[unit, 0] == _TIMELESS:
+    if second == _TIMELESS:
         return _NO_TIME
-    time_ns = state[MIDNIGHT_NS] + units[unit, 0] * NS_PER_S + nanos
+    time_ns = state[MIDNIGHT_NS] + second * NS_PER_S + nanos
     if kind == UNIT_CLEAR:
-        return _clear(time_ns, contracts, state, rows)
-    row = rows[state[FILLED]]
-    _begin(row, time_ns, state)
-    if is_add or is_trade:
-        return _placed(data, is_add, orders, symbols, contracts, state, row)
+        return _clear(time_ns, day, rows)
+    _begin(rows[state[FILLED]], time_ns, state)
+    return _placed(data, day, rows[state[FILLED]]) if is_placed else _later(data, day, rows)
+
+
+@njit(cache=True)
+def _later(data, day, rows):
+    """What happened to an order that rests."""
+    kind, orders, state = np.int64(data[1]), day.orders, day.state
     place = find(orders, _number(data, 6, 8))
     first = orders[place, 1]
     if first == EMPTY:
@@ -334,10 +356,11 @@ def _message(data, orders, symbols, units, contracts, state, rows):
         return OK
     if first == UNWANTED:
         return _of_unwanted(data, orders, place, state)
+    row = rows[state[FILLED]]
     row["contract"] = first & _CONTRACT
     row["order_id"] = orders[place, 0]
     if kind in (MODIFY_LONG, MODIFY_SHORT):
-        return _modified(data, orders, place, contracts, state, row)
+        return _modified(data, day, place, row)
     if kind == DELETE:
         row["action"] = _DELETE
         _gone(orders, place, state)
@@ -424,7 +447,7 @@ def _price(data, at, size):
 
 
 @njit(cache=True)
-def _modified(data, orders, place, contracts, state, row):
+def _modified(data, day, place, row):
     """An order has another price and size, and lost its priority."""
     is_short = data[1] == MODIFY_SHORT
     shares = _number(data, 14, 2 if is_short else 4)
@@ -433,8 +456,9 @@ def _modified(data, orders, place, contracts, state, row):
         return _BAD_SHARES
     if price == 0:
         return _BAD_PRICE
+    orders, state = day.orders, day.state
     first = orders[place, 1]
-    units = contracts[first & _CONTRACT, 1]
+    units = day.contracts[first & _CONTRACT, 1]
     is_too_high = price // units > MAX_TICKS
     if not is_too_high and price % units != 0:
         return _BAD_TICK
@@ -455,13 +479,13 @@ def _modified(data, orders, place, contracts, state, row):
 
 
 @njit(cache=True)
-def _placed(data, is_add, orders, symbols, contracts, state, row):
+def _placed(data, day, row):
     """An order comes to rest, or one that is not shown has traded."""
-    kind = np.int64(data[1])
-    is_short = kind in (ADD_SHORT, TRADE_SHORT)
+    kind, state = np.int64(data[1]), day.state
+    is_short, is_add = kind in (ADD_SHORT, TRADE_SHORT), kind in (ADD_LONG, ADD_SHORT, ADD_EXPANDED)
     size_bytes = 2 if is_short else 4
     symbol_bytes = 8 if kind in (ADD_EXPANDED, TRADE_EXPANDED) else 6
-    order_id, shares = _number(data, 6, 8), _number(data, 15, size_bytes)
+    shares = _number(data, 15, size_bytes)
     price = _price(data, 15 + size_bytes + symbol_bytes, 2 if is_short else 8)
     if data[14] != _B and data[14] != _S:
         return _BAD_SIDE
@@ -470,8 +494,8 @@ def _placed(data, is_add, orders, symbols, contracts, state, row):
     if price == 0:
         return _BAD_PRICE
     symbol = symbol_word(data, 15 + size_bytes, symbol_bytes)
-    found = find(symbols, symbol)
-    contract, units = symbols[found, 1], symbols[found, 2]
+    found = find(day.symbols, symbol)
+    contract, units = day.symbols[found, 1], day.symbols[found, 2]
     if contract == EMPTY:
         state[SYMBOL] = symbol
         return NEW_SYMBOL
@@ -479,33 +503,40 @@ def _placed(data, is_add, orders, symbols, contracts, state, row):
     is_off_tick = not is_too_high and price % units != 0
     if is_add and is_off_tick:
         return _BAD_TICK
-    side = SIDE_BUY if data[14] == _B else SIDE_SELL
-    if is_add:
-        place = find(orders, order_id)
-        state[OPEN] += orders[place, 1] == EMPTY
-        first = contract | np.int64(side) << _SIDE_SHIFT | (_OUTSIDE if is_too_high else 0)
-        orders[place, 0], orders[place, 2] = order_id, shares
-        orders[place, 1] = UNWANTED if contract == UNWANTED else first
-    if contract == UNWANTED:
-        state[_OTHER] += 1
-        return OK
-    contracts[contract, 0], contracts[contract, 1] = state[_UNIT], units
-    if is_too_high or is_off_tick:
-        state[_TOO_HIGH if is_add else _OFF_TICK] += 1
-        return OK
     row["action"] = _ADD if is_add else _TRADE
     row["contract"], row["price_ticks"], row["size_lots"] = contract, price // units, shares
     if is_add:
-        row["order_id"], row["side"] = order_id, side
+        row["order_id"] = _number(data, 6, 8)
+        row["side"] = SIDE_BUY if data[14] == _B else SIDE_SELL
+        _open(day, contract, row, _OUTSIDE if is_too_high else 0)
+    if contract == UNWANTED:
+        state[_OTHER] += 1
+        return OK
+    day.contracts[contract, 0], day.contracts[contract, 1] = state[_UNIT], units
+    if is_too_high or is_off_tick:
+        state[_TOO_HIGH if is_add else _OFF_TICK] += 1
+        return OK
     state[FILLED] += 1
     return OK
 
 
 @njit(cache=True)
-def _clear(time_ns, contracts, state, rows):
+def _open(day, contract, row, outside):
+    """Remember an order."""
+    order_id, orders = row["order_id"], day.orders
+    place = find(orders, order_id)
+    day.state[OPEN] += orders[place, 1] == EMPTY
+    orders[place, 0], orders[place, 2] = order_id, row["size_lots"]
+    known = contract | np.int64(row["side"]) << _SIDE_SHIFT | outside
+    orders[place, 1] = UNWANTED if contract == UNWANTED else known
+
+
+@njit(cache=True)
+def _clear(time_ns, day, rows):
     """All orders of a unit's symbols are gone; the table of open orders is to lose them too."""
+    state = day.state
     for contract in range(state[_CLEARED_UP_TO], MAX_CONTRACTS):
-        if contracts[contract, 0] != state[_UNIT]:
+        if day.contracts[contract, 0] != state[_UNIT]:
             continue
         if state[FILLED] == len(rows):
             state[_CLEARED_UP_TO] = contract
