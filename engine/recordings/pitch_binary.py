@@ -78,6 +78,8 @@ _LENGTHS = np.zeros(256, np.int64)
 for _type, _length in MIN_LENGTH_OF.items():
     _LENGTHS[_type] = _length
 _LOOKED_AT = 2
+_WITH_SIDE = (ADD_LONG, ADD_SHORT, ADD_EXPANDED, TRADE_LONG, TRADE_SHORT, TRADE_EXPANDED)
+_SIDE_AT = 14
 _UNITS, _MOST_ROWS = 256, 2
 _UNITS_OF_CENT = 100
 _HIGHEST = (1 << 63) - 1
@@ -123,10 +125,13 @@ def _messages(data: bytes, most: int) -> tuple[int, int]:
     """How many messages of known types these bytes begin with, and their size; (0, 0) where something else follows."""
     at, read = 0, 0
     while read < most and at + 2 <= len(data):
-        if not 0 < _LENGTHS[data[at + 1]] <= data[at]:
+        kind = data[at + 1]
+        if not 0 < _LENGTHS[kind] <= data[at]:
             return 0, 0
         if at + data[at] > len(data):
             break
+        if kind in _WITH_SIDE and data[at + _SIDE_AT] not in b"BS":  # lines of text begin like trades
+            return 0, 0
         at, read = at + data[at], read + 1
     return read, at
 
@@ -209,7 +214,7 @@ class BinaryPitchDecoder(PitchDecoder):
         size, kind = (message[0], message[1]) if len(message) > 1 else (0, 0)
         name = f"{kind:#04x}"
         time, left = int.from_bytes(message[2:6], "little"), self._state[[_LEFT, _LEFT_BYTES]].tolist()
-        side = chr(message[14]) if len(message) > 14 else ""
+        side = chr(message[_SIDE_AT]) if len(message) > _SIDE_AT else ""
         field, reason = {
             _CUT: ("length", f"the file ends {len(window.rest())} bytes after the beginning of a message or a frame"),
             _BAD_FRAME: ("frame", f"has {int.from_bytes(message[:2], 'little')} bytes, less than its own header"),
@@ -330,7 +335,7 @@ def _message(data, day, rows):
             return _BAD_TIME
         day.units[state[_UNIT], 0] = second
         return OK
-    is_placed = kind in (ADD_LONG, ADD_SHORT, ADD_EXPANDED, TRADE_LONG, TRADE_SHORT, TRADE_EXPANDED)
+    is_placed = kind in _WITH_SIDE
     if not (is_placed or EXECUTED <= kind <= DELETE or kind == UNIT_CLEAR):
         return OK
     nanos = _number(data, 2, 4)
@@ -487,7 +492,7 @@ def _placed(data, day, row):
     symbol_bytes = 8 if kind in (ADD_EXPANDED, TRADE_EXPANDED) else 6
     shares = _number(data, 15, size_bytes)
     price = _price(data, 15 + size_bytes + symbol_bytes, 2 if is_short else 8)
-    if data[14] != _B and data[14] != _S:
+    if data[_SIDE_AT] != _B and data[_SIDE_AT] != _S:
         return _BAD_SIDE
     if shares == 0:
         return _BAD_SHARES
@@ -507,7 +512,7 @@ def _placed(data, day, row):
     row["contract"], row["price_ticks"], row["size_lots"] = contract, price // units, shares
     if is_add:
         row["order_id"] = _number(data, 6, 8)
-        row["side"] = SIDE_BUY if data[14] == _B else SIDE_SELL
+        row["side"] = SIDE_BUY if data[_SIDE_AT] == _B else SIDE_SELL
         _open(day, contract, row, _OUTSIDE if is_too_high else 0)
     if contract == UNWANTED:
         state[_OTHER] += 1

@@ -215,7 +215,8 @@ def test_a_file_is_recognised_plain_and_packed(tmp_path: Path) -> None:
     text = pitch_binary.decoder(write(tmp_path, line(one).encode() + b"\n", "text"), Wanted(), False)
     assert type(text) is pitch.PitchDecoder
     hello = b"# hello, this is no recording of messages"
-    for other in (b"", b"\x06", b"\x06\x20", hello, bytes(64), framed(facts)[1:]):
+    lines = b"S00000001X0000000000001000\n" * 9
+    for other in (b"", b"\x06", b"\x06\x20", hello, lines, bytes(64), framed(facts)[1:]):
         assert not pitch_binary.is_binary(other)
     assert pitch_binary.is_binary(frame(1, 1) + framed(facts)), "a heartbeat comes first"
     assert not pitch_binary.is_binary(frame(1, 1)), "but says nothing by itself"
