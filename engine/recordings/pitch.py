@@ -86,7 +86,8 @@ class PitchDecoder(ExchangeDay):
     """Decodes one file: a contract for each wanted symbol that has orders or trades."""
 
     format = "pitch"
-    words, reasons = _WORDS, IGNORED
+    words = _WORDS
+    reasons: tuple[str, ...] = IGNORED
 
     def __init__(self, source: Source, wanted: Wanted = EVERYTHING, skip_bad: bool = False) -> None:
         super().__init__(source, wanted, skip_bad)
@@ -142,7 +143,7 @@ class PitchDecoder(ExchangeDay):
             self._symbols = rebuilt(self._symbols, self._symbols[:, 1] != EMPTY)
         self._symbols[find(self._symbols, symbol)] = symbol, slot, units
 
-    def _error(self, window: ByteBlocks, code: int) -> BadLineError:
+    def _error(self, window: ByteBlocks, code: int) -> RecordingError:
         line = window.line()[:80].decode("ascii", "replace")
         body = line.removeprefix("S")
         kind = body[8:9]
