@@ -252,6 +252,7 @@ def main(settings: str) -> None:
     """Serve the venue at the other end of the standard input."""
     for number in (signal.SIGINT, signal.SIGTERM):  # the venue ends it, when everything is sent
         signal.signal(number, signal.SIG_IGN)
+    host.take_precedence()  # every answer waits for it, and it has little to do
     venue = socket.socket(fileno=os.dup(sys.stdin.fileno()))
     venue.setblocking(False)
     uvloop.run(PublisherProcess(msgspec.json.decode(settings, type=Settings), venue).run())
