@@ -25,7 +25,7 @@ from engine.row_access import (
     position_at,
 )
 from engine.schema import LADDERS_PER_CONTRACT, LEVELS_PER_ORDER, ORDER_SLOT_BITS
-from engine.units import prefetch, unlikely
+from engine.units import unlikely
 
 _SLOT_MASK = (1 << ORDER_SLOT_BITS) - 1
 
@@ -284,15 +284,6 @@ def take_level(s, ladder_slot, leaf, key):
     level.leaf_node = leaf
     ladder.insert(s, ladder_slot, leaf, key, slot)
     return slot
-
-
-@inlined
-def look_for_level(s, ladder_slot, key):
-    """Prefetch a key's level and its last order, where the leaf is the one used last; no effect on results."""
-    leaf = ladder.leaf_used_last(s, ladder_slot, key)
-    if leaf != NIL:
-        level = level_at(s, ladder.likely_slot(s, leaf, key))
-        prefetch(order_at(s, level.tail_slot))
 
 
 @inlined

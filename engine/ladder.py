@@ -87,19 +87,6 @@ def use_leaf(s, ladder_slot, leaf, key):
 
 
 @inlined
-def leaf_used_last(s, ladder_slot, key):
-    """The leaf of a key where it is the one used last, else NIL."""
-    ladder_row = ladder_at(s, ladder_slot)
-    return np.int64(ladder_row.leaf_node) if ladder_row.leaf_prefix == key >> 6 else np.int64(NIL)
-
-
-@inlined
-def likely_slot(s, leaf, key):
-    """The slot that a key of a leaf holds, or held when it last held one: good enough to prefetch, no more."""
-    return np.int64(child_at(node_at(s, leaf), key & 63).slot)
-
-
-@inlined
 def at(s, leaf, key):
     """The slot at a key of a leaf, NIL where there is none; the other nodes have children in the same way."""
     node = node_at(s, leaf)

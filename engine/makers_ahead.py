@@ -35,17 +35,16 @@ def look_for_owner(s, slot):
 
 @apart
 def _look_behind(s, level_slot):
-    second = np.int64(order_at(s, level_at(s, level_slot).head_slot).next_slot)
-    look_for_owner(s, second)
-    look_for_maker(s, order_at(s, second).next_slot)
+    slot = np.int64(level_at(s, level_slot).head_slot)
+    look_for_owner(s, slot)
+    look_for_maker(s, order_at(s, slot).next_slot)
 
 
 @inlined
 def look_behind(s, level_slot):
-    """After a trade: the owner of the level's second order, and the position of the third.
+    """After a trade: the owner of the level's first order and the position of the second, for the next taker.
 
-    So each maker's rows are asked for one trade after the other, in the order in which one leads to the next. The row
-    at NIL, where an order is missing, leads to rows that exist.
+    The row at NIL, where there is no second one, leads to rows that exist.
     """
     if s.accounts_used > CACHED_ACCOUNTS:
         _look_behind(s, level_slot)

@@ -54,13 +54,9 @@ def _margin_reason(s, contract):
 
 @inlined
 def _has_margin(s, taker, contract, terms):
-    """Row 22, the last one. A function of its own works out the sums, from what they need of the order.
-
-    It takes so long that the level where the order will rest is here by then.
-    """
+    """Row 22, the last one. A function of its own works out the sums, from what they need of the order."""
     if terms.more == 0 or contract.margin_free:
         return True
-    book.look_for_level(s, book.ladder_of(taker.contract_slot, taker.side), taker.price_ticks)
     taker_row.load_for_margin(s, taker)
     reason = _margin_reason(s, contract)
     taker.loss_subticks = s.taker.loss_subticks
