@@ -81,11 +81,16 @@ class Cluster:
     advertise: Annotated[
         str, Meta(description="where clients find this node: websocket addresses with commas between")
     ] = ""
+    follows_only: Annotated[
+        bool, Meta(description="this standby never leads: a mirror elsewhere, to begin from when all else is lost")
+    ] = False
     heartbeat_ms: Annotated[int, Meta(ge=10, le=10_000, description="the leader says so often that it is there")] = 50
     standby_silence_ms: Annotated[
         int, Meta(ge=50, le=60_000, description="a standby takes over when it has heard no heartbeat for so long")
     ] = 300
-    under_way: Annotated[int, Meta(ge=1, le=4096, description="records that are published and not answered yet")] = 256
+    under_way: Annotated[
+        int, Meta(ge=1, le=4096, description="records on their way to the stream; what comes meanwhile joins the next")
+    ] = 4
     window_bytes: Annotated[
         int, Meta(ge=1 << 20, le=1 << 32, description="nothing is taken while more than this is not in the stream")
     ] = 1 << 26

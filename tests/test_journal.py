@@ -21,9 +21,11 @@ from engine.journal import (
     JournalReader,
     begin_segment,
     genesis,
+    writer,
 )
 from engine.journal import format as layout
 from engine.schema import COMMAND, SEMANTICS_VERSION, SMALL
+from tests.patience import patience_s
 
 RECORD_BYTES, SEGMENT_BYTES, ROW_BYTES = 64, 256, 128
 Rows = np.ndarray[Any, Any]
@@ -447,6 +449,69 @@ def test_the_chain_stands_for_the_whole_log_and_how_it_was_created(tmp_path: Pat
     same = chain("a", [2, 3])
     assert same == chain("b", [2, 3])
     assert len({same, chain("c", [2, 4]), chain("d", [2, 3], Mode.RESEARCH)}) == 3
+
+
+class Room:
+    """Somebody who gets a journal's records, and has room for one or not."""
+
+    def __init__(self, directory: Path, has_room: bool) -> None:
+        begin(directory)
+        self.has_room, self.sizes = has_room, list[int]()
+        self._durable = threading.Event()
+        self.journal = resume(directory, threaded=True)
+        self.journal.tell_records(lambda record: self.sizes.append(record.last_seq - record.first_seq + 1), self._ask)
+        self.journal.watch(self._note, lambda error: None)
+
+    def _ask(self) -> bool:
+        return self.has_room
+
+    def _note(self, seq: int) -> None:
+        if seq == self.journal.next_seq - 1:
+            self._durable.set()
+
+    def write(self, *sizes: int) -> None:
+        """A commit after each batch."""
+        for size in sizes:
+            self.journal.append(rows(self.journal.next_seq, size).tobytes())
+            self.journal.commit()
+
+    def wait(self) -> None:
+        """Until everything is durable."""
+        assert self._durable.wait(patience_s())
+
+
+def test_what_comes_while_there_is_no_room_makes_one_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "HOLD_SECONDS", patience_s())
+    room = Room(tmp_path, has_room=False)
+    room.write(2, 40, 3)
+    assert room.journal.durable_seq == 0 and room.sizes == []
+    room.has_room = True
+    room.journal.go_on()
+    room.wait()
+    assert room.sizes == [45] and room.journal.durable_seq == 45
+    room.journal.close()
+    assert [len(batch) for batch in JournalReader(tmp_path).batches()] == [45]
+
+
+def test_without_room_a_record_is_written_after_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "HOLD_SECONDS", 0.001)
+    room = Room(tmp_path, has_room=False)
+    room.write(2, 3)
+    room.wait()
+    assert sum(room.sizes) == room.journal.durable_seq == 5
+    room.journal.close()
+
+
+@pytest.mark.parametrize("end", [Journal.flush, Journal.sync, Journal.close])
+def test_who_waits_for_the_journal_does_not_wait_for_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: Any
+) -> None:
+    monkeypatch.setattr(writer, "HOLD_SECONDS", patience_s())
+    room = Room(tmp_path, has_room=False)
+    room.write(2, 3)
+    end(room.journal)
+    assert sum(room.sizes) == room.journal.durable_seq == 5
+    room.journal.close()
 
 
 @pytest.fixture
