@@ -191,8 +191,7 @@ def _straight(s, address, index, last, far):
         return 0
     tag = np.int64(ahead_at(s, index & (AHEAD_ROWS - 1)).tag) if far else _tag_of(c)
     if admission.is_plain_new(c):
-        after = _command_at(address, min(index + 1, last))
-        return straight_path.new(s, c, tag, after, _command_at(address, min(index + 2, last)))
+        return straight_path.new(s, c, tag, address, index, last)
     if c.kind == CommandKind.CANCEL:
         orders.cancel(s, c, tag)
         return 1
