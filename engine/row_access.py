@@ -308,6 +308,34 @@ else:
 
 if JIT:
 
+    def _word_of(dtype: Any, first: str) -> Any:
+        """A function (row) -> the eight bytes that begin with a field, as one number, the first the lowest."""
+        row_type, place = record_type(dtype), dtype.fields[first][1]
+
+        @intrinsic
+        def word_of(typingctx: Any, row: Any) -> Any:
+            def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+                start = builder.bitcast(args[0], ir.IntType(8).as_pointer())
+                start = builder.gep(start, [ir.Constant(ir.IntType(64), place)])
+                return builder.load(builder.bitcast(start, ir.IntType(64).as_pointer()), align=1)
+
+            return types.int64(row_type), codegen
+
+        return word_of
+
+else:
+
+    def _word_of(dtype: Any, first: str) -> Any:
+        return lambda row: np.int64(row.getfield(np.int64, dtype.fields[first][1]))
+
+
+kind_and_style = _word_of(schema.COMMAND, "kind")
+"""Of a command: kind, side, type, time in force, self-trade mode, then trigger source and reason."""
+flags_and_account = _word_of(schema.COMMAND, "flags")
+"""Of a command: its flags, above them the account."""
+
+if JIT:
+
     @intrinsic
     def passing_taker(typingctx: Any) -> Any:
         """A TAKER row in registers, nothing written yet; pass it to inlined functions only."""
@@ -325,6 +353,39 @@ else:
         return np.zeros(1, TAKER)[0]
 
 
+if JIT:
+
+    def _alone(layout: str, name: str) -> Any:
+        """A function (row) -> its int64 of this name, which is never read in one load with the field beside it.
+
+        What was just stored is handed on to a load of the same bytes. One that is wider waits until the cache has them.
+        """
+
+        @intrinsic
+        def field_of(typingctx: Any, row: Any) -> Any:
+            offset = row.offset(name)
+
+            def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+                word = ir.IntType(64)
+                start = builder.bitcast(args[0], ir.IntType(8).as_pointer())
+                place = builder.bitcast(builder.gep(start, [ir.Constant(word, offset)]), word.as_pointer())
+                value = builder.load_atomic(place, "unordered", 8)
+                value.set_metadata("tbaa", alias_tag(builder.module, f"{layout}.{name}"))
+                return value
+
+            return types.int64(row), codegen
+
+        return field_of
+
+else:
+
+    def _alone(layout: str, name: str) -> Any:
+        return lambda row: getattr(row, name)
+
+
+last_seq_of = _alone("STATE", "last_seq")
+now_ns_of = _alone("STATE", "now_ns")
+size_lots_of = _alone("POSITION", "size_lots")
 contract_at = _column(STATE, "contracts")
 ladder_at = _column(STATE, "ladders")
 job_at = _column(STATE, "jobs")

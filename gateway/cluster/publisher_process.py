@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import uvloop
 
 from engine import host
 from gateway.cluster import pipe
@@ -73,6 +74,7 @@ class PublisherProcess:
         self._is_handing = False
         """Whether another node was asked to lead, and has all of this one's records."""
         self._out = bytearray()
+        self._is_writing = False
 
     async def run(self) -> None:
         """Until the venue ends, or it cannot lead any more."""
@@ -80,9 +82,11 @@ class PublisherProcess:
         with contextlib.suppress(StreamError):
             await self._stream.connect()
         self._report("idle")
-        while data := await loop.sock_recv(self._venue, READ_BYTES):
-            for kind, content in self._reader.feed(data):
-                await self._take(kind, content)
+        room = memoryview(bytearray(READ_BYTES))
+        with contextlib.suppress(ConnectionError):
+            while size_bytes := await loop.sock_recv_into(self._venue, room):
+                for kind, content in self._reader.feed(room[:size_bytes]):
+                    await self._take(kind, content)
         os._exit(0)  # the venue has ended: nothing that it did not wait for matters
 
     async def _take(self, kind: int, content: bytes) -> None:
@@ -336,26 +340,31 @@ class PublisherProcess:
 
     def _tell(self, data: bytes) -> None:
         """Send to the venue, without waiting for it: a stopped venue must not stop what it has already asked for."""
-        loop = asyncio.get_running_loop()
-        if not self._out:
-            loop.add_writer(self._venue, self._write)
         self._out += data
+        if not self._is_writing:
+            self._write()
 
     def _write(self) -> None:
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(OSError):  # it takes no more now, or it has ended, which reading finds too
             sent = self._venue.send(self._out)
             del self._out[:sent]
-        if not self._out:
-            asyncio.get_running_loop().remove_writer(self._venue)
+        if bool(self._out) != self._is_writing:
+            self._is_writing = not self._is_writing
+            loop = asyncio.get_running_loop()
+            if self._is_writing:
+                loop.add_writer(self._venue, self._write)
+            else:
+                loop.remove_writer(self._venue)
 
 
 def main(settings: str) -> None:
     """Serve the venue at the other end of the standard input."""
     for number in (signal.SIGINT, signal.SIGTERM):  # the venue ends it, when everything is sent
         signal.signal(number, signal.SIG_IGN)
+    host.take_precedence()  # every answer waits for it, and it has little to do
     venue = socket.socket(fileno=os.dup(sys.stdin.fileno()))
     venue.setblocking(False)
-    asyncio.run(PublisherProcess(msgspec.json.decode(settings, type=Settings), venue).run())
+    uvloop.run(PublisherProcess(msgspec.json.decode(settings, type=Settings), venue).run())
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import type { Venue } from "../shared/venue";
 import { Disconnected } from "../shared/venue_error";
 import { AccountDialog } from "./account_dialog";
 import { useAsked } from "./asked";
+import type { ClientSummary } from "./console_types";
 import { Fault } from "./fault";
 import { ORDER_COLUMNS } from "./order_columns";
 import { Table } from "./table";
@@ -28,6 +29,7 @@ interface Story {
 
 interface Asked {
   by: "order" | "sequence";
+  /** As text on its whole way: a number of this language is exact up to 2^53 alone. */
   number: string;
 }
 
@@ -50,6 +52,7 @@ export function Audit({ venue }: { venue: Venue }) {
   const asked = useSignal<Asked | null>(null);
   const by = useSignal<Asked["by"]>("order");
   const number = useSignal("");
+  const clients = useAsked<ClientSummary[]>(venue, "venue/admin/list_clients", { count: 1000 });
   return (
     <>
       <div class="part-head">
@@ -60,8 +63,11 @@ export function Audit({ venue }: { venue: Venue }) {
         }}>
           <label class="field narrow">
             <span>Account</span>
-            <input class="input" type="search" required maxLength={64} value={account.value} onInput={(event) => (account.value = event.currentTarget.value)} />
+            <input class="input" type="search" required maxLength={64} list="audited-accounts" value={account.value} onInput={(event) => (account.value = event.currentTarget.value)} />
           </label>
+          <datalist id="audited-accounts">
+            {clients.data.value?.flatMap(({ accounts }) => accounts.map(({ account: name }) => <option value={name} />))}
+          </datalist>
           <button type="submit" class="button">Its orders</button>
           <button type="button" class="button" disabled={account.value.trim() === ""} onClick={() => (explained.value = account.value.trim())}>
             Explain its margin
@@ -69,7 +75,7 @@ export function Audit({ venue }: { venue: Venue }) {
         </form>
         <form class="actions" onSubmit={(event) => {
           event.preventDefault();
-          asked.value = { by: by.value, number: number.value.trim() };
+          asked.value = { by: by.value, number: String(BigInt(number.value.trim())) };
         }}>
           <label class="field">
             <span>Explain</span>
@@ -132,14 +138,9 @@ function OneStory({ venue, asked }: { venue: Venue; asked: Asked }) {
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined;
     let isOver = false;
-    const number = Number(asked.number);
-    if (!Number.isSafeInteger(number)) {
-      fault.value = `${asked.number} is above ${Number.MAX_SAFE_INTEGER}, which a browser cannot ask for exactly: use lionrock audit explain on the venue's machine`;
-      return;
-    }
     const ask = async () => {
       try {
-        const answer = await venue.call<Story>("venue/admin/explain_order", { by: asked.by, number });
+        const answer = await venue.call<Story>("venue/admin/explain_order", { by: asked.by, number: asked.number });
         if (isOver) return;
         story.value = answer;
         if (answer.state === "running" || answer.state === "waiting") timer = setTimeout(ask, AGAIN_MS);
