@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,19 @@ from typing import Any
 class Node:
     """One `lionrock serve` or `lionrock standby`. `facts` is what it said when it listened."""
 
-    def __init__(self, name: str, folder: Path, words: list[str]) -> None:
+    def __init__(
+        self, name: str, folder: Path, words: list[str], before: Sequence[str] = (), module: Sequence[str] = ()
+    ) -> None:
+        """`before`: the words of a program that runs it; `module`: what runs in the place of `gateway.cli`."""
         self.name, self.folder = name, folder
+        self.namespace = ""
+        """The network namespace in which it runs; empty for the machine's own."""
         self.facts: dict[str, Any] = {}
         self.error_path = folder.with_name(f"{folder.name}.err")
         with self.error_path.open("ab") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gateway.cli", *words, "--data", str(folder), "--node", name, "--json"],
+                [*before, sys.executable, "-m", *(module or ["gateway.cli"]), *words,
+                 "--data", str(folder), "--node", name, "--json"],
                 stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL,
             )  # fmt: skip
 
@@ -41,6 +48,11 @@ class Node:
         return self.error_path.read_text()
 
     @property
+    def journal(self) -> Path:
+        """The folder of its log."""
+        return self.folder / "journal"
+
+    @property
     def url(self) -> str:
         """Where clients find it."""
         return str(self.facts["url"])
@@ -60,14 +72,14 @@ class Node:
         return self.process.wait()
 
 
-def leader(name: str, folder: Path, servers: str, *words: str) -> Node:
-    """A node that leads from its own folder."""
-    return Node(name, folder, ["serve", *_common(servers), *words])
+def leader(name: str, folder: Path, servers: str, *words: str, **ways: Sequence[str]) -> Node:
+    """A node that leads from its own folder. `ways` as of `Node`."""
+    return Node(name, folder, ["serve", *_common(servers), *words], **ways)
 
 
-def standby(name: str, folder: Path, servers: str, vault: Path) -> Node:
+def standby(name: str, folder: Path, servers: str, *words: str, **ways: Sequence[str]) -> Node:
     """A node that follows, with an empty folder."""
-    return Node(name, folder, ["standby", *_common(servers), "--vault", str(vault)])
+    return Node(name, folder, ["standby", *_common(servers), *words], **ways)
 
 
 def _common(servers: str) -> list[str]:
