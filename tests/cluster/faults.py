@@ -14,7 +14,6 @@ import asyncio
 import json
 import math
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -26,7 +25,7 @@ from typing import Any
 import msgspec
 
 from engine import host
-from tests.cluster.kills import FENCED, append, at
+from tests.cluster.kills import append, at, fault_of_old
 from tests.cluster.logs import faults_of_logs
 from tests.cluster.namespaces import Namespaces, why_none
 from tests.cluster.running import Cluster, cluster, status_of
@@ -157,9 +156,7 @@ class Story:
         """Compare both logs, and have another standby."""
         running = self._running
         old, new = running.leader, running.standby
-        led, code = await asyncio.to_thread(new.read), await asyncio.to_thread(old.process.wait)
-        killed = code == -signal.SIGKILL
-        faults = [] if killed or code == FENCED else [f"the old leader ended with {code}: {old.errors[-500:]}"]
+        led, faults = await asyncio.to_thread(new.read), await asyncio.to_thread(fault_of_old, old)
         faults += await asyncio.to_thread(faults_of_logs, old.journal, new.journal, int(led["sequence"]))
         running.exchange()
         self._led += 1

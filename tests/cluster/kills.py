@@ -14,6 +14,7 @@ import asyncio
 import json
 import math
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -25,6 +26,7 @@ import msgspec
 
 from engine import host
 from tests.cluster.logs import faults_of_logs, faults_of_stopped
+from tests.cluster.nodes import Node
 from tests.cluster.running import Cluster, cluster
 from tests.cluster.told import Load
 
@@ -32,9 +34,18 @@ WARM_SECONDS = 0.7
 """How long the clients trade before each kill."""
 STOP_SECONDS = 2.0
 """How long a stopped leader stands still."""
+LAG_SECONDS = 0.4
+SLOW_SECONDS = 2.0
 AFTER_SECONDS = 0.2
 LIMIT_SECONDS = 60
 FENCED = 5
+WAYS = {
+    "kill": "kill -9",
+    "stop": "it stands still for 2 s and goes on",
+    "lag": "kill -9 while the standby gets nothing from the stream, for its consumer is gone",
+    "slow": "kill -9 while the servers stand still",
+}
+"""How the leader is harmed."""
 
 
 class Killed(msgspec.Struct, kw_only=True):
@@ -77,7 +88,9 @@ async def run(folder: Path, times: int, by: str, servers: int, seconds: float) -
     with cluster(folder, servers) as running:
         await running.standby_is_ready()
         for number in range(times):
-            killed = await _kill_once(running, by, servers)
+            killed = await kill_once(running, by)
+            await asyncio.to_thread(running.begin_standby)
+            await running.standby_is_ready()
             found.append(killed)
             faults = (killed.faults + killed.log_faults)[:2]
             print(f"{number + 1}: {killed.gap_ms:.0f} ms {faults or ''}", file=sys.stderr, flush=True)
@@ -89,35 +102,70 @@ async def run(folder: Path, times: int, by: str, servers: int, seconds: float) -
     return found
 
 
-async def _kill_once(running: Cluster, by: str, servers: int) -> Killed:
+async def kill_once(running: Cluster, by: str) -> Killed:
+    """Harm the leader once under load, and compare what was told with what the new leader has.
+
+    The new leader is the cluster's leader on return, without a standby.
+    """
     old, new = running.leader, running.standby
     load = Load(running.urls, running.keys)
     await load.begin()
     await asyncio.sleep(WARM_SECONDS)
-    if by == "kill":
-        old.kill()
-    else:
-        old.signal(signal.SIGSTOP)
-        asyncio.get_running_loop().call_later(STOP_SECONDS, old.signal, signal.SIGCONT)
-    await load.answered_by(new.url, LIMIT_SECONDS)
+    await _harm(running, by)
+    faults = await _followed(load, new)
+    faults += await asyncio.to_thread(fault_of_old, old)
     await asyncio.sleep(AFTER_SECONDS)
-    code = 0 if by == "kill" else await asyncio.to_thread(old.process.wait)
-    led = await asyncio.to_thread(new.read)
-    running.exchange()
-    following = asyncio.create_task(asyncio.to_thread(running.begin_standby))
-    faults = await load.end()
-    times = {url: [each.time for each in load.answers() if each.url == url] for url in (old.url, new.url)}
-    faults += [] if by == "kill" or code == FENCED else [f"the old leader ended with {code}: {old.errors[-500:]}"]
-    faults += [] if max(times[old.url]) < min(times[new.url]) else ["both leaders answered in turns"]
+    if new.process.poll() is not None:
+        faults.append(f"nobody leads: the node that took over ended with {new.process.poll()}: {new.errors[-500:]}")
+    log_faults = []
+    if not faults:
+        led = await asyncio.to_thread(new.read)
+        faults += await load.end()
+        log_faults += await asyncio.to_thread(faults_of_logs, old.journal, new.journal, int(led["sequence"]))
+    times = {url: [each.time for each in load.answers() if each.url == url] or [0.0] for url in (old.url, new.url)}
+    faults += [] if faults or max(times[old.url]) < min(times[new.url]) else ["both leaders answered in turns"]
     await load.close()
-    await following
-    log_faults = await asyncio.to_thread(faults_of_logs, old.journal, new.journal, int(led["sequence"]))
-    await running.standby_is_ready()
-    gap_ms = (min(times[new.url]) - max(times[old.url])) * 1000
+    running.exchange()
     return Killed(
-        by=by, servers=servers, gap_ms=gap_ms, acknowledged=load.acknowledged, fills=load.fills, faults=faults,
-        log_faults=log_faults,
+        by=by, servers=len(running.servers.nodes), gap_ms=(min(times[new.url]) - max(times[old.url])) * 1000,
+        acknowledged=load.acknowledged, fills=load.fills, faults=faults, log_faults=log_faults,
     )  # fmt: skip
+
+
+def fault_of_old(old: Node) -> list[str]:
+    """What is wrong with the end of a node that led: it was killed, or is fenced."""
+    try:
+        code = old.process.wait(LIMIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        return [f"the old leader has not ended within {LIMIT_SECONDS} s: {old.errors[-500:]}"]
+    return [] if code in (FENCED, -signal.SIGKILL) else [f"the old leader ended with {code}: {old.errors[-500:]}"]
+
+
+async def _followed(load: Load, new: Node) -> list[str]:
+    """Wait until everybody was answered by the new leader; what to say when that does not come."""
+    try:
+        await load.answered_by(new.url, LIMIT_SECONDS)
+    except TimeoutError:
+        return [f"nobody took over within {LIMIT_SECONDS} s: {new.errors[-500:]}"]
+    return []
+
+
+async def _harm(running: Cluster, by: str) -> None:
+    """One of `WAYS`."""
+    leader, servers = running.leader, running.servers
+    if by == "stop":
+        leader.signal(signal.SIGSTOP)
+        asyncio.get_running_loop().call_later(STOP_SECONDS, leader.signal, signal.SIGCONT)
+        return
+    if by == "lag":
+        await servers.drop_consumers()
+        await asyncio.sleep(LAG_SECONDS)
+    elif by == "slow":
+        servers.stop()
+        await asyncio.sleep(SLOW_SECONDS)
+    leader.kill()
+    if by == "slow":
+        servers.go_on()
 
 
 def append(path: Path, found: list[Any], kind: type[Any]) -> list[Any]:
@@ -134,7 +182,7 @@ def main() -> int:
     )
     parser.add_argument("--times", type=int, default=10, help="default: 10; 0 sums up a file")
     parser.add_argument(
-        "--by", choices=("kill", "stop"), default="kill", help="kill -9, or stop it and go on after 2 s"
+        "--by", choices=WAYS, default="kill", help="; ".join(f"{way}: {what}" for way, what in WAYS.items())
     )
     parser.add_argument("--servers", type=int, choices=(1, 3), default=3, help="JetStream servers (default: 3)")
     parser.add_argument("--seconds", type=float, default=math.inf, help="no kill begins later than this")

@@ -22,7 +22,8 @@ from tests.cluster.nodes import Node, leader, standby
 from tests.cluster.servers import free_port
 from tests.gateway.live import INDEX, config_of, set_up
 
-TRADERS = 4
+TRADERS = 5
+"""The last of them stays with the node that leads."""
 VENUE = "t"
 READY_SECONDS = 120
 PAUSE_SECONDS = 0.1
@@ -57,6 +58,25 @@ class Servers:
         """One is gone; its store stays."""
         self.processes[at].kill()
         self.processes[at].wait()
+
+    def stop(self) -> None:
+        """None of them answers, as behind a network that is cut."""
+        for process in self.processes:
+            process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """They answer again."""
+        for process in self.processes:
+            process.send_signal(signal.SIGCONT)
+
+    async def drop_consumers(self) -> None:
+        """Whoever follows the stream gets nothing more until it notices, as when its server is lost."""
+        stream = LogStream(self.addresses.split(","), VENUE)
+        await stream.connect()
+        context = stream.connection.jetstream(timeout=1.0)
+        for consumer in await context.consumers_info(stream_name(VENUE)):
+            await context.delete_consumer(stream_name(VENUE), consumer.name)
+        await stream.close()
 
     def close(self) -> None:
         """End all of them."""

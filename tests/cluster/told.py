@@ -26,8 +26,8 @@ MOST_OPEN = 100
 """A trader with so many open orders cancels one."""
 CATCH_UP_SECONDS = 30
 CONNECT_SECONDS = 120
-LATER = frozenset({"STANDBY", "LOG_NOT_REPLICATED"})
-"""Refusals of a venue that takes nothing now, and says so."""
+LATER = frozenset({"STANDBY", "LOG_NOT_REPLICATED", "MARKET_HALTED", "STALE_PRICE"})
+"""Refusals of a venue that takes nothing now, and says so: the index is old where time went on by a minute."""
 CLOSED = frozenset({10004, 10010, 10012, 11044})
 """Codes of a cancel that came behind a fill."""
 
@@ -93,8 +93,9 @@ class Told:
 class Trader:
     """One client that places, trades and cancels without pause, and forgets nothing that it was told."""
 
-    def __init__(self, client: Client, number: int, ids: "itertools.count[int]") -> None:
-        self.client, self._ids, self._rolls = client, ids, Random(number)
+    def __init__(self, client: Client, number: int, ids: "itertools.count[int]", is_loyal: bool = False) -> None:
+        """One that is loyal stays with its node, and does not hear what is told after that."""
+        self.client, self._ids, self._rolls, self.is_loyal = client, ids, Random(number), is_loyal
         self.told = Told()
         self.answers: list[Answered] = []
         self.refused = 0
@@ -124,7 +125,9 @@ class Trader:
                     await self._cancel()
                 else:
                     await self._place()
-            except Disconnected:
+            except (Disconnected, TimeoutError):
+                if self.is_loyal:
+                    return
                 await asyncio.sleep(RETRY_SECONDS)
             except RpcError as error:
                 self.refused += 1
@@ -180,7 +183,8 @@ class Trader:
         said = [trade async for trade in trades_since(self.client, self._first_trade_seq, True)]
         history = [Fill.of(trade, True) for trade in said]
         labels = [(int(trade["label"]), str(trade["order_id"])) for trade in said]
-        await self._caught_up(len(history))
+        if not self.is_loyal:
+            await self._caught_up(len(history))
         found = [
             *self._faults_of_fills(history), *await self._faults_of_orders(history, labels),
             *(f"messages of its channel are gone: {gap}" for gap in self.told.gaps),
@@ -200,7 +204,7 @@ class Trader:
     def _faults_of_fills(self, history: list[Fill]) -> Iterator[str]:
         yield from faults_of_told(self.told.fills, history)
         yield from faults_of_told(self.told.answered_fills.values(), history)
-        heard = {fill.key for fill in self.told.fills}
+        heard = {fill.key for fill in history if self.is_loyal} | {fill.key for fill in self.told.fills}
         for fill in history:
             if fill.key not in heard:
                 yield f"trade {fill.key} is in the history, and its channel never told of it"
@@ -297,26 +301,32 @@ async def trades_since(client: Client, first_seq: int, is_own: bool) -> Any:
 
 
 class Load:
-    """Traders and a watcher of the node that leads, from `begin` to `end`."""
+    """Traders, one that stays with the node that leads, and a watcher of it, from `begin` to `end`."""
 
     def __init__(self, urls: list[str], keys: list[Any]) -> None:
+        """The last of `keys` is the loyal trader's."""
         self._urls, self._keys = urls, keys
         self.traders: list[Trader] = []
+        self._loyal: Trader
         self._watcher: Watcher
         self._works: list[asyncio.Task[None]] = []
 
     async def begin(self) -> None:
         """Connect everybody, then trade."""
         ids = itertools.count(time.time_ns() // 1000)
-        for number, opened in enumerate(self._keys):
+        for number, opened in enumerate(self._keys[:-1]):
             client = Client(self._urls, opened.key.id, opened.key.secret)
             await _connected(client)
             self.traders.append(Trader(client, number, ids))
-        for trader in self.traders:
+        url, loyal = self.traders[0].client.url, self._keys[-1].key
+        client = Client(url, loyal.id, loyal.secret, reconnect=False)
+        await _connected(client)
+        self._loyal = Trader(client, len(self.traders), ids, is_loyal=True)
+        for trader in (*self.traders, self._loyal):
             await trader.begin()
-        self._watcher = Watcher(self.traders[0].client.url)
+        self._watcher = Watcher(url)
         await self._watcher.begin()
-        self._works = [asyncio.create_task(trader.trade()) for trader in self.traders]
+        self._works = [asyncio.create_task(trader.trade()) for trader in (*self.traders, self._loyal)]
 
     def check(self) -> None:
         """Raise what went wrong with a trader."""
@@ -357,23 +367,27 @@ class Load:
         for trader in self.traders:
             await asyncio.wait_for(trader.client.is_connected.wait(), CONNECT_SECONDS)
             faults += await trader.faults()
+        await self._loyal.client.close()
+        loyal = self._loyal.client = Client(self._urls, self._keys[-1].key.id, self._keys[-1].key.secret)
+        await _connected(loyal)
+        faults += await self._loyal.faults()
         faults += await self._watcher.faults(self.traders[0].client)
         return faults
 
     @property
     def acknowledged(self) -> int:
         """How many orders and cancels were acknowledged."""
-        return sum(len(trader.told.orders) + len(trader.told.cancelled) for trader in self.traders)
+        return sum(len(trader.told.orders) + len(trader.told.cancelled) for trader in (*self.traders, self._loyal))
 
     @property
     def fills(self) -> int:
         """How many trades were told to their owners."""
-        return sum(len(trader.told.fills) for trader in self.traders)
+        return sum(len(trader.told.fills) for trader in (*self.traders, self._loyal))
 
     async def close(self) -> None:
         """Take the orders back and hang up."""
-        for trader in self.traders:
-            with suppress(Disconnected, RpcError):
+        for trader in (*self.traders, self._loyal):
+            with suppress(Disconnected, RpcError, TimeoutError):
                 await trader.client.cancel_all()
             await trader.client.close()
         await self._watcher.client.close()
