@@ -25,7 +25,7 @@ from typing import Any
 import msgspec
 
 from engine import host
-from tests.cluster.kills import append, at, fault_of_old
+from tests.cluster.kills import append, at, fault_of_old, kept
 from tests.cluster.logs import faults_of_logs
 from tests.cluster.namespaces import Namespaces, why_none
 from tests.cluster.running import Cluster, cluster, status_of
@@ -182,8 +182,10 @@ def shifted(fault: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return ("tests.cluster.shifted", CLOCKS_MS[0]), ("tests.cluster.shifted", CLOCKS_MS[1])
 
 
-async def run(folder: Path, fault: str, times: int, seconds: float) -> list[Happened]:
-    """So many faults of a kind, or as many as there is time for."""
+async def run(
+    folder: Path, fault: str, times: int, seconds: float, keep: Callable[[Happened], None] = lambda each: None
+) -> list[Happened]:
+    """So many faults of a kind, or as many as there is time for; `keep` gets each result."""
     found, deadline = [], time.monotonic() + seconds
     with ExitStack() as stack:
         namespaces = None
@@ -197,6 +199,7 @@ async def run(folder: Path, fault: str, times: int, seconds: float) -> list[Happ
                 break
             happened = await story.once()
             found.append(happened)
+            keep(happened)
             over = ", another one leads" if happened.has_taken_over else ""
             line = f"{fault} {number + 1}: {happened.pause_ms:.0f} ms{over} {happened.faults[:2] or ''}"
             print(line, file=sys.stderr, flush=True)
@@ -221,7 +224,7 @@ def main() -> int:
         prog="python -m tests.cluster.faults", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--fault", choices=("all", *FAULTS), default="all", help="default: all")
-    parser.add_argument("--times", type=int, default=20, help="of each (default: 20); 0 sums up a file")
+    parser.add_argument("--times", type=int, default=20, help="of each (default: 20)")
     parser.add_argument("--seconds", type=float, default=math.inf, help="none of a kind begins later than this")
     parser.add_argument("--append", type=Path, metavar="FILE", help="add the results to those of runs before")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
@@ -232,11 +235,10 @@ def main() -> int:
             print(f"{fault}: skipped: {why}", file=sys.stderr)
             continue
         with tempfile.TemporaryDirectory() as scratch:
-            found = asyncio.run(run(Path(scratch), fault, args.times, args.seconds)) if args.times else []
+            work = run(Path(scratch), fault, args.times, args.seconds, lambda each: append(args.append, each))
+            found = asyncio.run(work)
         if args.append:
-            found = [each for each in append(args.append, found, Happened) if each.fault == fault]
-        if not found:
-            continue
+            found = [each for each in kept(args.append, Happened) if each.fault == fault]
         facts = summary(found)
         wrong += facts["fault_count"]
         print(json.dumps(facts) if args.json else "\n".join(f"{name}: {value}" for name, value in facts.items()))

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -82,14 +82,17 @@ def at(ordered: list[float], part: float) -> float:
     return round(ordered[min(len(ordered) - 1, int(len(ordered) * part))], 1) if ordered else 0.0
 
 
-async def run(folder: Path, times: int, by: str, servers: int, seconds: float) -> list[Killed]:
-    """Kill the leader so many times, or as often as there is time for."""
+async def run(
+    folder: Path, times: int, by: str, servers: int, seconds: float, keep: Callable[[Killed], None] = lambda each: None
+) -> list[Killed]:
+    """Kill the leader so many times, or as often as there is time for; `keep` gets each result."""
     found, deadline = [], time.monotonic() + seconds
     with cluster(folder, servers) as running:
         await running.standby_is_ready()
         for number in range(times):
+            for before in found[-1:]:
+                keep(before)
             killed = await kill_once(running, by)
-            await asyncio.to_thread(running.begin_standby)
             await running.standby_is_ready()
             found.append(killed)
             faults = (killed.faults + killed.log_faults)[:2]
@@ -99,13 +102,14 @@ async def run(folder: Path, times: int, by: str, servers: int, seconds: float) -
         code = await asyncio.to_thread(running.leader.stop)
         found[-1].log_faults += [] if code == 0 else [f"the last leader stopped with {code}"]
         found[-1].log_faults += await asyncio.to_thread(faults_of_stopped, running.leader.journal)
+    keep(found[-1])
     return found
 
 
 async def kill_once(running: Cluster, by: str) -> Killed:
     """Harm the leader once under load, and compare what was told with what the new leader has.
 
-    The new leader is the cluster's leader on return, without a standby.
+    On return the new leader is the cluster's leader, and has another standby.
     """
     old, new = running.leader, running.standby
     load = Load(running.urls, running.keys)
@@ -113,19 +117,26 @@ async def kill_once(running: Cluster, by: str) -> Killed:
     await asyncio.sleep(WARM_SECONDS)
     await _harm(running, by)
     faults = await _followed(load, new)
+    has_followed = not faults
+    await asyncio.sleep(AFTER_SECONDS)
+    running.exchange()
+    following = asyncio.create_task(asyncio.to_thread(running.begin_standby))
     faults += await asyncio.to_thread(fault_of_old, old)
     await asyncio.sleep(AFTER_SECONDS)
+    log_faults = []
     if new.process.poll() is not None:
         faults.append(f"nobody leads: the node that took over ended with {new.process.poll()}: {new.errors[-500:]}")
-    log_faults = []
-    if not faults:
+    elif has_followed:
         led = await asyncio.to_thread(new.read)
-        faults += await load.end()
+        faults = await load.end() + faults
         log_faults += await asyncio.to_thread(faults_of_logs, old.journal, new.journal, int(led["sequence"]))
     times = {url: [each.time for each in load.answers() if each.url == url] or [0.0] for url in (old.url, new.url)}
     faults += [] if faults or max(times[old.url]) < min(times[new.url]) else ["both leaders answered in turns"]
     await load.close()
-    running.exchange()
+    try:
+        await following
+    except AssertionError as error:  # it ended before it listened
+        faults.append(f"the next standby did not begin: {str(error)[-500:]}")
     return Killed(
         by=by, servers=len(running.servers.nodes), gap_ms=(min(times[new.url]) - max(times[old.url])) * 1000,
         acknowledged=load.acknowledged, fills=load.fills, faults=faults, log_faults=log_faults,
@@ -168,10 +179,15 @@ async def _harm(running: Cluster, by: str) -> None:
         servers.go_on()
 
 
-def append(path: Path, found: list[Any], kind: type[Any]) -> list[Any]:
-    """Add results to a file of one JSON object a line; all that the file has then."""
-    with path.open("ab") as file:
-        file.writelines(msgspec.json.encode(each) + b"\n" for each in found)
+def append(path: Path | None, result: Any) -> None:
+    """Add a result to a file of one JSON object a line."""
+    if path is not None:
+        with path.open("ab") as file:
+            file.write(msgspec.json.encode(result) + b"\n")
+
+
+def kept(path: Path, kind: type[Any]) -> list[Any]:
+    """All results of such a file."""
     return [msgspec.json.decode(line, type=kind) for line in path.read_bytes().splitlines()]
 
 
@@ -180,7 +196,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.cluster.kills", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--times", type=int, default=10, help="default: 10; 0 sums up a file")
+    parser.add_argument("--times", type=int, default=10, help="default: 10")
     parser.add_argument(
         "--by", choices=WAYS, default="kill", help="; ".join(f"{way}: {what}" for way, what in WAYS.items())
     )
@@ -193,9 +209,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         folder = args.folder or Path(scratch)
         folder.mkdir(exist_ok=True, parents=True)
-        found = asyncio.run(run(folder, args.times, args.by, args.servers, args.seconds)) if args.times else []
+        work = run(folder, args.times, args.by, args.servers, args.seconds, lambda each: append(args.append, each))
+        found = asyncio.run(work)
     if args.append:
-        found = append(args.append, found, Killed)
+        found = kept(args.append, Killed)
     facts = summary(each for each in found if (each.by, each.servers) == (args.by, args.servers))
     print(json.dumps(facts) if args.json else "\n".join(f"{name}: {value}" for name, value in facts.items()))
     return 1 if facts["faults"] else 0
