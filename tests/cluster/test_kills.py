@@ -16,7 +16,7 @@ told = pytest.importorskip("tests.cluster.told")
 FILL = told.Fill("BTC-7", 7, Decimal(20000), Decimal("0.002"), "buy", "91")
 
 
-@pytest.mark.parametrize("by", ["kill", "stop", "lag"])
+@pytest.mark.parametrize("by", ["stop", "lag"])
 def test_a_harmed_leader_loses_nothing_that_was_told(by, tmp_path, monkeypatch):
     monkeypatch.setattr(kills, "LIMIT_SECONDS", 6 * patience_s())
     (killed,) = asyncio.run(kills.run(tmp_path, 1, by, 1, 0.0))

@@ -312,7 +312,7 @@ class Load:
         self._works: list[asyncio.Task[None]] = []
 
     async def begin(self) -> None:
-        """Connect everybody, then trade."""
+        """Connect everybody, then trade; on return everybody was answered once."""
         ids = itertools.count(time.time_ns() // 1000)
         for number, opened in enumerate(self._keys[:-1]):
             client = Client(self._urls, opened.key.id, opened.key.secret)
@@ -327,6 +327,7 @@ class Load:
         self._watcher = Watcher(url)
         await self._watcher.begin()
         self._works = [asyncio.create_task(trader.trade()) for trader in (*self.traders, self._loyal)]
+        await self.answered_since(0.0, CONNECT_SECONDS)
 
     def check(self) -> None:
         """Raise what went wrong with a trader."""
