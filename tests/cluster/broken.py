@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from engine import host
 from tests.cluster.kills import kill_once
+from tests.cluster.nodes import NodeEnded
 from tests.cluster.running import cluster
 from tests.gateway.mutants import Mutant
 from tests.gateway.test_mutants import place
@@ -78,9 +79,14 @@ def found_in(by: str) -> list[str]:
     """What is found in one cluster with one server whose leader is harmed."""
 
     async def story(folder: Path) -> list[str]:
-        with cluster(folder, 1) as running:
-            await running.standby_is_ready()
-            killed = await kill_once(running, by)
+        try:
+            with cluster(folder, 1) as running:
+                await running.standby_is_ready()
+                killed = await kill_once(running, by)
+        except NodeEnded as ended:
+            return [str(ended)]
+        except TimeoutError:
+            return [f"nobody answers: {' '.join(node.errors[-300:] for node in running.nodes)}"]
         return killed.faults + killed.log_faults
 
     with tempfile.TemporaryDirectory() as folder:

@@ -10,6 +10,10 @@ from pathlib import Path
 from typing import Any
 
 
+class NodeEnded(Exception):  # noqa: N818 - a state of the process
+    """A node has ended that ought to run: its exit code, and what it said last."""
+
+
 class Node:
     """One `lionrock serve` or `lionrock standby`. `facts` is what it said when it listened."""
 
@@ -38,7 +42,8 @@ class Node:
         """The next JSON line that it prints."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        assert line, self.errors
+        if not line:
+            raise self.ended()
         found: dict[str, Any] = json.loads(line)
         return found
 
@@ -56,6 +61,10 @@ class Node:
     def url(self) -> str:
         """Where clients find it."""
         return str(self.facts["url"])
+
+    def ended(self) -> NodeEnded:
+        """What to raise when it has ended."""
+        return NodeEnded(f"{self.name} ended with {self.process.wait()}: {self.errors[-500:]}")
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""

@@ -180,9 +180,11 @@ class Cluster:
 
 
 async def status_of(node: Node) -> dict[str, Any]:
-    """What a node says of the cluster."""
+    """What a node says of the cluster. NodeEnded."""
     client = Client(node.url, reconnect=False)
     while True:
+        if node.process.poll() is not None:
+            raise node.ended()
         with suppress(Disconnected, OSError, TimeoutError):
             await client.connect()
             found: dict[str, Any] = (await client.call("public/status"))["cluster"]

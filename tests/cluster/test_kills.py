@@ -16,9 +16,17 @@ told = pytest.importorskip("tests.cluster.told")
 FILL = told.Fill("BTC-7", 7, Decimal(20000), Decimal("0.002"), "buy", "91")
 
 
-@pytest.mark.parametrize("by", ["stop", "lag"])
-def test_a_harmed_leader_loses_nothing_that_was_told(by, tmp_path, monkeypatch):
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """A machine that is busy stands still for as long as a leader that is gone."""
+    monkeypatch.setenv("LIONROCK_CLUSTER_STANDBY_SILENCE_MS", "3000")
     monkeypatch.setattr(kills, "LIMIT_SECONDS", 6 * patience_s())
+    monkeypatch.setattr(kills, "STOP_SECONDS", 6.0)
+    monkeypatch.setattr(faults, "CUT_SECONDS", 6.0)
+
+
+@pytest.mark.parametrize("by", ["stop", "lag"])
+def test_a_harmed_leader_loses_nothing_that_was_told(by, tmp_path):
     (killed,) = asyncio.run(kills.run(tmp_path, 1, by, 1, 0.0))
     assert killed.faults == killed.log_faults == []
     assert killed.acknowledged > 0 and killed.fills > 0
