@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+from unittest import mock
 
 from engine import host
 from tests.cluster.kills import kill_once
@@ -65,14 +66,11 @@ BREAKS = (
 @contextmanager
 def in_place(mutant: Mutant) -> Iterator[None]:
     """Nodes that begin meanwhile are broken."""
-    before = os.environ.get("PYTHONPATH", "")
     with tempfile.TemporaryDirectory() as folder:
         place(Path(folder), mutant)
-        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [folder, before]))
-        try:
+        paths = os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")]))
+        with mock.patch.dict(os.environ, {"PYTHONPATH": paths}):
             yield
-        finally:
-            os.environ["PYTHONPATH"] = before
 
 
 def found_in(by: str) -> list[str]:

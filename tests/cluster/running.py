@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from nats.errors import Error as NatsError
 from nats.js.api import StreamInfo
@@ -198,18 +199,19 @@ def cluster(
     folder: Path, count: int, namespaces: Namespaces | None = None, modules: Sequence[Sequence[str]] = ((), ())
 ) -> Iterator[Cluster]:
     """Servers, a leader and a standby while the block runs."""
-    os.environ |= {
+    settings = {
         "LIONROCK_CLUSTER_REPLICAS": str(count), "LIONROCK_SCRIPTED_INDEX": INDEX, "LIONROCK_DURABILITY": "fsync",
         **{f"LIONROCK_{name}": UNLIMITED for name in _LIMITS},
     }  # fmt: skip
     servers = Servers(folder / "servers", count, "127.0.0.1" if namespaces is None else SERVERS_HOST)
     running: Cluster | None = None
-    try:
-        servers.begin()
-        running = Cluster(folder, servers, namespaces)
-        running.begin(modules)
-        yield running
-    finally:
-        if running is not None:
-            running.close()
-        servers.close()
+    with mock.patch.dict(os.environ, settings):
+        try:
+            servers.begin()
+            running = Cluster(folder, servers, namespaces)
+            running.begin(modules)
+            yield running
+        finally:
+            if running is not None:
+                running.close()
+            servers.close()
