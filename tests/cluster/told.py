@@ -26,7 +26,7 @@ MOST_OPEN = 100
 """A trader with so many open orders cancels one."""
 CATCH_UP_SECONDS = 30
 CONNECT_SECONDS = 120
-LATER = frozenset({"STANDBY", "LOG_NOT_REPLICATED", "MARKET_HALTED", "STALE_PRICE"})
+LATER = frozenset({"STANDBY", "HANDED_OVER", "LOG_NOT_REPLICATED", "MARKET_HALTED", "STALE_PRICE"})
 """Refusals of a venue that takes nothing now, and says so: the index is old where time went on by a minute."""
 CLOSED = frozenset({10004, 10010, 10012, 11044})
 """Codes of a cancel that came behind a fill."""
@@ -98,7 +98,8 @@ class Trader:
         self.client, self._ids, self._rolls, self.is_loyal = client, ids, Random(number), is_loyal
         self.told = Told()
         self.answers: list[Answered] = []
-        self.refused = 0
+        self.seen: list[str] = []
+        """The refusals and lost connections that its program saw."""
         self._resting: list[int] = []
         self._before = Decimal(0)
         self._first_trade_seq = 1
@@ -125,12 +126,13 @@ class Trader:
                     await self._cancel()
                 else:
                     await self._place()
-            except (Disconnected, TimeoutError):
+            except (Disconnected, TimeoutError) as lost:
+                self.seen.append(str(lost) or "no answer")
                 if self.is_loyal:
                     return
                 await asyncio.sleep(RETRY_SECONDS)
             except RpcError as error:
-                self.refused += 1
+                self.seen.append(str(error))
                 if error.reason not in LATER:
                     raise
                 await asyncio.sleep(RETRY_SECONDS)
