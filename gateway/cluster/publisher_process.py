@@ -76,14 +76,20 @@ class PublisherProcess:
 
     async def run(self) -> None:
         """Until the venue ends, or it cannot lead any more."""
-        loop = asyncio.get_running_loop()
         with contextlib.suppress(StreamError):
             await self._stream.connect()
         self._report("idle")
-        while data := await loop.sock_recv(self._venue, READ_BYTES):
+        while data := await self._receive():
             for kind, content in self._reader.feed(data):
                 await self._take(kind, content)
         os._exit(0)  # the venue has ended: nothing that it did not wait for matters
+
+    async def _receive(self) -> bytes:
+        """What the venue sends next; empty once it has ended, also when it was killed with something unread."""
+        try:
+            return await asyncio.get_running_loop().sock_recv(self._venue, READ_BYTES)
+        except ConnectionError:
+            return b""
 
     async def _take(self, kind: int, content: bytes) -> None:
         if kind == pipe.LEAD:
