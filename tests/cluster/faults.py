@@ -195,14 +195,14 @@ async def run(
             namespaces.begin()
         story = Story(stack.enter_context(cluster(folder, SERVERS, namespaces, shifted(fault))), fault)
         for number in range(times):
-            if time.monotonic() > deadline:
-                break
             happened = await story.once()
             found.append(happened)
             keep(happened)
             over = ", another one leads" if happened.has_taken_over else ""
             line = f"{fault} {number + 1}: {happened.pause_ms:.0f} ms{over} {happened.faults[:2] or ''}"
             print(line, file=sys.stderr, flush=True)
+            if time.monotonic() > deadline:
+                break
     return found
 
 
