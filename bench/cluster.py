@@ -21,7 +21,7 @@ from bench.gateway_load import connect, disconnect
 from bench.load_servers import MARK_SECONDS, Plan, Venue, chosen_cores, order_scripts, running_venue
 from bench.load_turns import Side, loads_of, named
 from bench.measurement import Spread, machine
-from bench.placement import on_cores
+from bench.placement import before_others, on_cores
 from gateway.cluster.nats_server import local_servers
 from gateway.commands.common import compile_engine
 
@@ -31,6 +31,7 @@ ALONE, REPLICATED = "alone", "replicated"
 def measured(plan: Plan, folder: Path, servers: int, loads: list[float | str]) -> list[dict[str, Any]]:
     """Each load in turns: both sides' figures, and the replicated venue's as multiples of the other's."""
     with ExitStack() as stack:
+        stack.enter_context(before_others())  # the servers are part of what is measured
         addresses = stack.enter_context(local_servers(folder / "servers", servers))
         cluster = replace(plan, cluster=",".join(addresses), replicas=servers)
         venues = {

@@ -54,6 +54,7 @@ from engine.journal import (
     write_snapshot,
 )
 from engine.journal.lock import LOCK, Lock, is_written
+from engine.journal.precedence import take_precedence
 from engine.journal.scrub import faults as scrub_faults
 from engine.kernels import KERNELS, direct
 from engine.recovery import Recovery, newest_root, restore
@@ -96,6 +97,7 @@ __all__ = [
     "snapshot_seqs",
     "snapshots",
     "sound_headers",
+    "take_precedence",
     "tip_damage",
     "tip_path",
     "warm_up",

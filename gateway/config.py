@@ -88,7 +88,9 @@ class Cluster:
     standby_silence_ms: Annotated[
         int, Meta(ge=50, le=60_000, description="a standby takes over when it has heard no heartbeat for so long")
     ] = 300
-    under_way: Annotated[int, Meta(ge=1, le=4096, description="records that are published and not answered yet")] = 256
+    under_way: Annotated[
+        int, Meta(ge=1, le=4096, description="records on their way to the stream; what comes meanwhile joins the next")
+    ] = 4
     window_bytes: Annotated[
         int, Meta(ge=1 << 20, le=1 << 32, description="nothing is taken while more than this is not in the stream")
     ] = 1 << 26

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine import disk
 from engine.codes import CommandKind, Mode
 from engine.journal import (
     CorruptJournalError,
@@ -21,9 +22,11 @@ from engine.journal import (
     JournalReader,
     begin_segment,
     genesis,
+    writer,
 )
 from engine.journal import format as layout
 from engine.schema import COMMAND, SEMANTICS_VERSION, SMALL
+from tests.patience import patience_s
 
 RECORD_BYTES, SEGMENT_BYTES, ROW_BYTES = 64, 256, 128
 Rows = np.ndarray[Any, Any]
@@ -311,6 +314,55 @@ def test_a_closed_journal_ends_with_its_last_record(tmp_path: Path) -> None:
         assert offset == len(data)
 
 
+class _DroppingDisk(disk.SystemDisk):
+    """A disk that notes which parts of a file were dropped from memory, and how long it was then."""
+
+    def __init__(self) -> None:
+        self.dropped: list[tuple[int, int, int]] = []
+
+    def drop_cache(self, descriptor: int, offset: int = 0, size_bytes: int = 0) -> None:
+        self.dropped.append((offset, offset + size_bytes, self.size_bytes(descriptor)))
+        super().drop_cache(descriptor, offset, size_bytes)
+
+
+@pytest.mark.parametrize("durability", list(Durability))
+def test_the_log_leaves_the_systems_memory_but_for_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durability: Durability
+) -> None:
+    kept, piece = 1 << 16, 1 << 13
+    monkeypatch.setattr(writer, "CACHED_BYTES", kept)
+    monkeypatch.setattr(writer, "DROP_BYTES", piece)
+    with disk.use(dropping := _DroppingDisk()):
+        written = write(tmp_path, [40] * 60, close=False, durability=durability)
+    assert read(tmp_path)[0].tobytes() == written.tobytes()
+    ends = [0, *(end for _, end, _ in dropping.dropped)]
+    assert dropping.dropped[-1][2] - ends[-1] < kept + 2 * piece
+    for (begin, end, length), before in zip(dropping.dropped, ends, strict=False):
+        assert begin == max(0, before - piece), "what was not on the disk the last time is dropped now"
+        assert before < end == length - kept
+
+
+def test_a_segment_that_is_over_leaves_the_systems_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "CACHED_BYTES", 1 << 13)
+    with disk.use(dropping := _DroppingDisk()):
+        write(tmp_path, [40] * 20, segment_bytes=1 << 14, close=False)
+    assert dropping.dropped and all(end == length for _, end, length in dropping.dropped)
+
+
+def test_a_disk_that_keeps_all_in_memory_takes_the_log_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Keeping(disk.SystemDisk):
+        def drop_cache(self, descriptor: int, offset: int = 0, size_bytes: int = 0) -> None:
+            raise OSError("not here")
+
+    monkeypatch.setattr(writer, "CACHED_BYTES", 1 << 13)
+    monkeypatch.setattr(writer, "DROP_BYTES", 1 << 10)
+    with disk.use(Keeping()):
+        written = write(tmp_path, [40] * 20)
+    assert read(tmp_path)[0].tobytes() == written.tobytes()
+
+
 def test_zeros_where_a_record_was_safe_are_no_room(tmp_path: Path) -> None:
     write(tmp_path, [1, 1, 1], close=False)
     path, size = last_segment(tmp_path), RECORD_BYTES + ROW_BYTES
@@ -447,6 +499,69 @@ def test_the_chain_stands_for_the_whole_log_and_how_it_was_created(tmp_path: Pat
     same = chain("a", [2, 3])
     assert same == chain("b", [2, 3])
     assert len({same, chain("c", [2, 4]), chain("d", [2, 3], Mode.RESEARCH)}) == 3
+
+
+class Room:
+    """Somebody who gets a journal's records, and has room for one or not."""
+
+    def __init__(self, directory: Path, has_room: bool) -> None:
+        begin(directory)
+        self.has_room, self.sizes = has_room, list[int]()
+        self._durable = threading.Event()
+        self.journal = resume(directory, threaded=True)
+        self.journal.tell_records(lambda record: self.sizes.append(record.last_seq - record.first_seq + 1), self._ask)
+        self.journal.watch(self._note, lambda error: None)
+
+    def _ask(self) -> bool:
+        return self.has_room
+
+    def _note(self, seq: int) -> None:
+        if seq == self.journal.next_seq - 1:
+            self._durable.set()
+
+    def write(self, *sizes: int) -> None:
+        """A commit after each batch."""
+        for size in sizes:
+            self.journal.append(rows(self.journal.next_seq, size).tobytes())
+            self.journal.commit()
+
+    def wait(self) -> None:
+        """Until everything is durable."""
+        assert self._durable.wait(patience_s())
+
+
+def test_what_comes_while_there_is_no_room_makes_one_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "HOLD_SECONDS", patience_s())
+    room = Room(tmp_path, has_room=False)
+    room.write(2, 40, 3)
+    assert room.journal.durable_seq == 0 and room.sizes == []
+    room.has_room = True
+    room.journal.go_on()
+    room.wait()
+    assert room.sizes == [45] and room.journal.durable_seq == 45
+    room.journal.close()
+    assert [len(batch) for batch in JournalReader(tmp_path).batches()] == [45]
+
+
+def test_without_room_a_record_is_written_after_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "HOLD_SECONDS", 0.001)
+    room = Room(tmp_path, has_room=False)
+    room.write(2, 3)
+    room.wait()
+    assert sum(room.sizes) == room.journal.durable_seq == 5
+    room.journal.close()
+
+
+@pytest.mark.parametrize("end", [Journal.flush, Journal.sync, Journal.close])
+def test_who_waits_for_the_journal_does_not_wait_for_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: Any
+) -> None:
+    monkeypatch.setattr(writer, "HOLD_SECONDS", patience_s())
+    room = Room(tmp_path, has_room=False)
+    room.write(2, 3)
+    end(room.journal)
+    assert sum(room.sizes) == room.journal.durable_seq == 5
+    room.journal.close()
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
-"""The journal's thread gets its core as soon as the disk is done.
+"""Whoever all answers wait for gets its core at once: the journal's thread when the disk is done, and the publisher.
 
-Where it shares the core with the venue's loop, the scheduler lets whoever runs finish its slice first. On many kernels
+Where one shares the core with the venue's loop, the scheduler lets whoever runs finish its slice first. On many kernels
 that takes milliseconds, and a sync a tenth of one.
 """
 

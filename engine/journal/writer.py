@@ -47,11 +47,21 @@ ROOM_BYTES = 1 << 16
 _ROOM = memoryview(bytes(ROOM_BYTES))
 """Zeros that are written behind a small record. A sync of bytes within the file takes half as long as one of bytes that
 make the file longer. Behind a large record they would only cost a second write of the same place."""
+CACHED_BYTES = 128 << 20
+"""So much of the log's end stays in the system's memory, a million commands: what snapshots and copies of it read."""
+DROP_BYTES = 2 << 20
+"""So much behind that is dropped at once. The system uses that memory for what is written next. New memory would cost a
+virtual machine several times as much as the write: its host gives memory when it is first touched."""
+
+HOLD_SECONDS = 0.05
+"""So long a group waits at most for whoever gets the records to have room for one more; it grows meanwhile."""
 
 Batch = tuple[bytes, int, int]
 """Rows as bytes, first sequence, last sequence."""
 OnRecord = Callable[[RawRecord], None]
 """Gets each record just before it is written; called by the thread that writes."""
+HasRoom = Callable[[], bool]
+"""Whether the next record may be begun; called by any thread, often."""
 
 
 class Durability(Enum):
@@ -91,6 +101,8 @@ class SegmentWriter:
         self.sync()
         self._disk.sync_folder(directory)  # a process that was killed may have begun the segment and not come to this
         self._size_bytes = self._offset
+        self._dropped_bytes = self._offset
+        """Up to where the segment was dropped from the system's memory."""
         self.on_record: OnRecord | None = None
 
     @property
@@ -108,6 +120,8 @@ class SegmentWriter:
             self._rotate(first_seq)
         self._append(first_seq, [batch[0] for batch in batches], durable_seq, flags)
         self._next_seq = batches[-1][2] + 1
+        if self._offset - self._dropped_bytes >= CACHED_BYTES + DROP_BYTES:
+            self._drop_cache(self._offset - CACHED_BYTES)
 
     def tip(self, end: End = End.OPEN) -> Tip:
         """The end of what is written."""
@@ -145,6 +159,13 @@ class SegmentWriter:
         """Close the file."""
         self._disk.close(self._descriptor)
 
+    def _drop_cache(self, end: int) -> None:
+        """Drop the segment up to here from the system's memory. What was not on the disk the last time is on it now."""
+        begin = max(0, self._dropped_bytes - DROP_BYTES)
+        with contextlib.suppress(OSError):  # a disk that cannot do that keeps it
+            self._disk.drop_cache(self._descriptor, begin, end - begin)
+        self._dropped_bytes = end
+
     def _write_at(self, parts: list[bytes | memoryview], size_bytes: int, flags: int) -> int:
         """Write a record of this size, and behind it as much of the room as the disk takes; answers how many bytes."""
         write, offset = self._disk.pwrite, self._offset
@@ -161,9 +182,12 @@ class SegmentWriter:
         self._segment = SegmentHeader(old.number + 1, first_seq, old.mode, old.capacities, self.chain)
         begin_segment(self._directory, self._segment)
         descriptor = self._disk.open(segment_path(self._directory, self._segment.number), os.O_WRONLY)
+        if self._offset > CACHED_BYTES:
+            self._drop_cache(self._offset)
         self.close()
         self._descriptor = descriptor
         self._offset, self._size_bytes, self._records = SEGMENT_BYTES, SEGMENT_BYTES, 0
+        self._dropped_bytes = 0
 
 
 def write_again(directory: Path, first: tuple[int, int], end: tuple[int, int]) -> None:
@@ -216,7 +240,8 @@ class Journal:
         self._work = threading.Condition(self._lock)  # the thread waits for it
         self._progress = threading.Condition(self._lock)  # who flushes waits for it
         self._wanted, self._closing = False, False
-        self._is_writing = False
+        self._is_writing, self._is_held, self._is_urgent = False, False, False
+        self._has_room: HasRoom = _always
         self._taken_seq = self.durable_seq
         self._sync_ns = 2 * QUICK_SYNC_NS  # a running mean; nothing is known yet, so the thread finds out
         self._on_durable: Callable[[int], None] | None = None
@@ -293,13 +318,21 @@ class Journal:
         """
         self._on_durable, self._on_failure = on_durable, on_failure
 
-    def tell_records(self, on_record: OnRecord | None) -> None:
+    def tell_records(self, on_record: OnRecord | None, has_room: HasRoom | None = None) -> None:
         """Have a function called with each record before it is written and synced; None: nobody any more.
 
         It is called by whichever thread writes, one record at a time, and holds up the writing. What it raises fails
-        the journal as a disk would. Call this while nothing is being written.
+        the journal as a disk would. While `has_room` says no, a journal with a thread begins no record, for
+        HOLD_SECONDS at most: what is committed meanwhile makes a larger one. `go_on` says that there is room again.
+        Call this while nothing is being written.
         """
-        self._writer.on_record = on_record
+        self._writer.on_record, self._has_room = on_record, has_room or _always
+
+    def go_on(self) -> None:
+        """Whoever gets the records may have room again: begin a record that was held for that."""
+        if self._is_held:
+            with self._lock:
+                self._work.notify()
 
     def append(self, rows: bytes) -> int:
         """Keep a batch of rows (128 bytes each) for the next commit. Returns its ticket: the last sequence.
@@ -320,7 +353,7 @@ class Journal:
         if self.failure is not None:
             raise self._refusal()
         with self._lock:
-            is_ours = self._thread is None or self._is_sooner_without()
+            is_ours = self._thread is None or (self._is_sooner_without() and self._has_room())
             self._is_writing |= is_ours
             if not is_ours:
                 self._wanted = True
@@ -339,7 +372,10 @@ class Journal:
         self.commit()
         if self._thread is not None:
             with self._lock:
+                self._is_urgent = True  # who waits here may be the one who would say that there is room
+                self._work.notify()
                 self._progress.wait_for(lambda: self._written_seq >= self.next_seq - 1 or self.failure is not None)
+                self._is_urgent = False
         if self.failure is not None:
             raise self._refusal()
 
@@ -403,6 +439,7 @@ class Journal:
                 if for_tip:
                     self._tip_wanted = False
                 else:
+                    self._hold()
                     self._wanted, self._is_writing = False, True
             try:
                 if for_tip:
@@ -413,6 +450,12 @@ class Journal:
                 return
             if has_written and self._on_durable is not None:
                 self._on_durable(self.durable_seq)
+
+    def _hold(self) -> None:
+        """Wait for room, but not for ever: what is pending must not stay in memory alone. The lock is held."""
+        self._is_held = True
+        self._work.wait_for(lambda: self._is_urgent or self._closing or self._has_room(), HOLD_SECONDS)
+        self._is_held = False
 
     def _write_pending(self, awake: Awake | None) -> bool:
         """Write what is pending in records and sync once; whether there was anything. JournalError when that fails."""
@@ -462,6 +505,11 @@ class Journal:
                 self._tip.write(self._durable_tip._replace(end=End.FAILED))
         if self._on_failure is not None:
             self._on_failure(error)
+
+
+def _always() -> bool:
+    """There is room: nobody gets the records, or nobody minds how many there are."""
+    return True
 
 
 def _groups(batches: list[Batch]) -> list[list[Batch]]:

@@ -6,14 +6,15 @@ alone says who leads and how far the log goes. The names of headers are case-sen
 """
 
 import secrets
+import zlib
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, get_args
 
 import msgspec
 
-Kind = Literal["record", "epoch", "side", "handover", "mark", "digest"]
-"""What a message is: a record of the journal, who leads from here on, pages of a side file, who is asked to lead; a
-place at which the state is to be digested, and the leader's digest of one."""
+Kind = Literal["record", "deflated", "epoch", "side", "handover", "mark", "digest"]
+"""What a message is: a record of the journal, one whose body is deflated, who leads from here on, pages of a side file,
+who is asked to lead; a place at which the state is to be digested, and the leader's digest of one."""
 KIND, EPOCH, NODE = "Lionrock-Kind", "Lionrock-Epoch", "Lionrock-Node"
 SEGMENT, NUMBER = "Lionrock-Segment", "Lionrock-Record"
 FIRST, LAST, CHAIN = "Lionrock-First", "Lionrock-Last", "Lionrock-Chain"
@@ -29,6 +30,10 @@ SIDE_BYTES = 4 << 20
 CHAIN_BYTES = 32
 PROCESS = secrets.token_hex(8)
 """A random number of this process: two live nodes of one name are told apart by it."""
+DEFLATE_BYTES = 1024
+"""From this size on a record is deflated, where that makes it smaller. Rows are alike, so it takes little, and a byte
+costs the three servers more: each of them hashes it and writes it twice."""
+_LEVEL = 1
 Headers = Mapping[str, str]
 
 
@@ -208,7 +213,12 @@ def pack(message: Message) -> tuple[dict[str, str], bytes]:
         NUMBER: str(place.number), LAST: str(message.last_seq), CHAIN: message.chain.hex(),
     }  # fmt: skip
     if isinstance(message, RecordMessage):
-        return headers | {FIRST: str(message.first_seq)}, message.body
+        headers[FIRST] = str(message.first_seq)
+        if len(message.body) >= DEFLATE_BYTES:
+            deflated = zlib.compress(message.body, _LEVEL)
+            if len(deflated) < len(message.body):
+                return headers | {KIND: "deflated"}, deflated
+        return headers, message.body
     return headers, msgspec.msgpack.encode(message)
 
 
@@ -218,8 +228,8 @@ def unpack(headers: Headers, body: bytes) -> Message:
     if kind not in get_args(Kind):
         raise MessageError(f"{KIND} {kind[:40]!r}: no kind that this release knows; is its sender a newer release?")
     author = author_of(headers)
-    if kind == "record":
-        return _record(headers, author, body)
+    if kind in ("record", "deflated"):
+        return _record(headers, author, body if kind == "record" else _inflated(body))
     try:
         message = msgspec.msgpack.decode(body, type=_BODIES[kind])
     except (msgspec.DecodeError, ValueError) as error:
@@ -232,6 +242,17 @@ def unpack(headers: Headers, body: bytes) -> Message:
 def author_of(headers: Headers) -> Author:
     """Who wrote a message. MessageError."""
     return Author(_number(headers, EPOCH), headers.get(NODE, ""))
+
+
+def _inflated(body: bytes) -> bytes:
+    inflating = zlib.decompressobj()
+    try:
+        found = inflating.decompress(body, MAX_PAYLOAD_BYTES)
+    except zlib.error as error:
+        raise MessageError(f"a deflated record that cannot be read: {error}") from None
+    if not inflating.eof or inflating.unused_data:
+        raise MessageError(f"a deflated record that does not end where it should, within {MAX_PAYLOAD_BYTES} bytes")
+    return found
 
 
 def _record(headers: Headers, author: Author, body: bytes) -> RecordMessage:

@@ -91,7 +91,8 @@ class Publisher:
             return
         left_ms = REPLY_MS - (clock.steady_ns() - self._oldest_ns) / 1e6
         try:
-            await asyncio.wait_for(self._wake.wait(), max(0.0, left_ms / 1000))
+            async with asyncio.timeout(max(0.0, left_ms / 1000)):
+                await self._wake.wait()
         except TimeoutError:
             if self._under_way and clock.steady_ns() - self._oldest_ns >= REPLY_MS * 1_000_000:
                 self._stream.drop()

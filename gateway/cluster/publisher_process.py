@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import uvloop
 
 from engine import host
 from gateway.cluster import pipe
@@ -73,23 +74,19 @@ class PublisherProcess:
         self._is_handing = False
         """Whether another node was asked to lead, and has all of this one's records."""
         self._out = bytearray()
+        self._is_writing = False
 
     async def run(self) -> None:
         """Until the venue ends, or it cannot lead any more."""
         with contextlib.suppress(StreamError):
             await self._stream.connect()
         self._report("idle")
-        while data := await self._receive():
-            for kind, content in self._reader.feed(data):
-                await self._take(kind, content)
+        room = memoryview(bytearray(READ_BYTES))
+        with contextlib.suppress(ConnectionError):
+            while size_bytes := await loop.sock_recv_into(self._venue, room):
+                for kind, content in self._reader.feed(room[:size_bytes]):
+                    await self._take(kind, content)
         os._exit(0)  # the venue has ended: nothing that it did not wait for matters
-
-    async def _receive(self) -> bytes:
-        """What the venue sends next; empty once it has ended, also when it was killed with something unread."""
-        try:
-            return await asyncio.get_running_loop().sock_recv(self._venue, READ_BYTES)
-        except ConnectionError:
-            return b""
 
     async def _take(self, kind: int, content: bytes) -> None:
         if kind == pipe.LEAD:
@@ -268,13 +265,17 @@ class PublisherProcess:
     async def _begin_epoch(self, lead: Lead) -> tuple[int, Iterator[host.RawRecord]]:
         """Compare, and write this epoch's message: its sequence, and the records that the stream lacks."""
         before = None if lead.before is None else Place(*lead.before)
-        await self._listen_for_twin(lead)
+        has_listened = lead.is_again
         while True:
             try:
                 if not self._stream.server:
                     await self._stream.connect()
                 await self._stream.ensure(self._settings.replicas)
                 sequence, found = await self._stream.last()
+                if not has_listened and found is not None and found.author.node == self._settings.node:
+                    await self._listen_for_twin()
+                    has_listened = True
+                    continue
                 begun = begin(Path(lead.journal), self._settings.node, found, before)
                 author = Author(1 if found is None else found.author.epoch + 1, self._settings.node)
                 message = epoch_message(author, begun.end, lead.reason, lead.addresses, self._settings.process)
@@ -286,10 +287,8 @@ class PublisherProcess:
                 self._report("silent", str(error))
             await asyncio.sleep(PAUSE_SECONDS)
 
-    async def _listen_for_twin(self, lead: Lead) -> None:
-        """SetupError when another live node of this name leads; a process that goes on for its venue has none."""
-        if lead.is_again:
-            return
+    async def _listen_for_twin(self) -> None:
+        """SetupError when another live node of this name leads: its heartbeats are heard."""
         own, heard = self._settings, set[Beat]()
         self._stream.on_beat = heard.add
         await asyncio.sleep(TWIN_SECONDS)
@@ -340,26 +339,31 @@ class PublisherProcess:
 
     def _tell(self, data: bytes) -> None:
         """Send to the venue, without waiting for it: a stopped venue must not stop what it has already asked for."""
-        loop = asyncio.get_running_loop()
-        if not self._out:
-            loop.add_writer(self._venue, self._write)
         self._out += data
+        if not self._is_writing:
+            self._write()
 
     def _write(self) -> None:
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(OSError):  # it takes no more now, or it has ended, which reading finds too
             sent = self._venue.send(self._out)
             del self._out[:sent]
-        if not self._out:
-            asyncio.get_running_loop().remove_writer(self._venue)
+        if bool(self._out) != self._is_writing:
+            self._is_writing = not self._is_writing
+            loop = asyncio.get_running_loop()
+            if self._is_writing:
+                loop.add_writer(self._venue, self._write)
+            else:
+                loop.remove_writer(self._venue)
 
 
 def main(settings: str) -> None:
     """Serve the venue at the other end of the standard input."""
     for number in (signal.SIGINT, signal.SIGTERM):  # the venue ends it, when everything is sent
         signal.signal(number, signal.SIG_IGN)
+    host.take_precedence()  # every answer waits for it, and it has little to do
     venue = socket.socket(fileno=os.dup(sys.stdin.fileno()))
     venue.setblocking(False)
-    asyncio.run(PublisherProcess(msgspec.json.decode(settings, type=Settings), venue).run())
+    uvloop.run(PublisherProcess(msgspec.json.decode(settings, type=Settings), venue).run())
 
 
 if __name__ == "__main__":

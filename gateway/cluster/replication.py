@@ -34,6 +34,8 @@ RESTART_SECONDS = 1.0
 READ_BYTES = 1 << 16
 SEND_BYTES = 1 << 22
 SENT_PARTS = 64
+PUBLISHED = 256
+"""Messages under way at most while the stream gets what it lacks. While a venue trades, fewer and larger ones are."""
 FINAL: frozenset[Standing] = frozenset({"fenced", "refused", "setup", "lost", "handed"})
 _REMEDY = (
     "nothing acknowledged is lost; orders are taken again by themselves once a majority of the servers answers: see "
@@ -118,7 +120,7 @@ class Replication:
         cluster = self._cluster
         settings = Settings(
             servers=cluster.server_list, venue=cluster.venue, node=cluster.node_name, replicas=cluster.replicas,
-            window=cluster.under_way, process=PROCESS,
+            window=max(PUBLISHED, cluster.under_way), process=PROCESS,
         )  # fmt: skip
         root = str(Path(__file__).parents[2])
         paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -218,6 +220,10 @@ class Replication:
             self._unconfirmed_bytes += size_bytes
             self._unsent.extend(part for part in frame if part)
             self._flush()
+
+    def has_room(self) -> bool:
+        """Whether the journal may begin another record: few are under way. More at a time would only be smaller."""
+        return len(self._unconfirmed) < self._cluster.under_way
 
     def side_changed(self, path: Path) -> None:
         """A file beside the journal has changed: have it sent behind the records so far, ahead of those to come."""

@@ -185,7 +185,8 @@ class _Demo:
         try:
             await asyncio.wait_for(node.listens(), START_SECONDS)
         except TimeoutError:
-            raise ValueError(f"node {node.name} does not listen after {START_SECONDS} s: is the machine busy?") from None
+            why = f"node {node.name} does not listen after {START_SECONDS} s; is the machine busy?"
+            raise ValueError(why) from None
         node.config = replace(
             node.config, port=node.facts["port"], operations_port=node.facts["operations_port"]
         )  # the next process of this node is found in the same place

@@ -64,6 +64,10 @@ class Copies(Protocol):
         """A record is about to be written."""
         ...
 
+    def has_room(self) -> bool:
+        """Whether they take the next record now; otherwise it waits for more commands. Any thread may ask."""
+        ...
+
     def side_changed(self, path: Path) -> None:
         """A file beside the journal has changed: have the copies get it ahead of what is written from here on."""
         ...

@@ -227,11 +227,17 @@ class Venue:
         """
         assert self.engine.journal is not None
         self.released.copies, self.released.waits = copies, self.config.cluster.acknowledge == "replicated"
-        copies.on_replicated = self.sequencer.release
-        self.engine.journal.tell_records(copies.on_record)
+        copies.on_replicated = self._became_replicated
+        self.engine.journal.tell_records(copies.on_record, copies.has_room if self.released.waits else None)
         self.snapshots.compare_by(copies.mark, copies.digested)
         copies.on_marked = self.snapshots.marked
         self._copy_registry()
+
+    def _became_replicated(self) -> None:
+        """The copies have more: a record that was held for that is written while the answers are released."""
+        if self.engine.journal is not None:
+            self.engine.journal.go_on()
+        self.sequencer.release()
 
     def start(self) -> None:
         """Begin to trade: start surveillance, and put the registry's pending intents into the log."""

@@ -1,5 +1,7 @@
 """What goes through a venue's stream is read as it was written, and anything else is refused in one line."""
 
+import random
+import zlib
 from typing import Any
 
 import pytest
@@ -27,7 +29,11 @@ SIDE = SideMessage(
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("message", [FIRST, LATER, EPOCH, SIDE], ids=lambda message: type(message).__name__)
+ALIKE = LATER._replace(body=b"row" * 1000)
+UNLIKE = LATER._replace(body=random.Random(1).randbytes(3000))
+
+
+@pytest.mark.parametrize("message", [FIRST, LATER, ALIKE, UNLIKE, EPOCH, SIDE], ids=lambda m: type(m).__name__)
 def test_a_message_is_read_as_it_was_written(message: messages.Message) -> None:
     headers, body = messages.pack(message)
     assert messages.unpack(headers, body) == message
@@ -61,6 +67,30 @@ def test_a_body_that_is_not_of_its_kind_is_refused() -> None:
         messages.unpack(headers, body[:-3])
     with pytest.raises(MessageError, match="whose headers say"):
         messages.unpack(headers | {messages.EPOCH: "8"}, body)
+
+
+def test_a_record_is_deflated_where_that_makes_it_smaller() -> None:
+    headers, body = messages.pack(ALIKE)
+    assert headers[messages.KIND] == "deflated" and len(body) < 100
+    for record in (LATER, UNLIKE):
+        headers, body = messages.pack(record)
+        assert headers[messages.KIND] == "record" and body == record.body
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        (b"row" * 1000, "cannot be read"),
+        (zlib.compress(b"row" * 1000)[:-1], "does not end"),
+        (zlib.compress(b"row" * 1000) + b"x", "does not end"),
+        (zlib.compress(bytes(messages.MAX_PAYLOAD_BYTES + 1)), "within 8388608 bytes"),
+    ],
+    ids=["not deflated", "cut", "more behind", "too large"],
+)
+def test_a_deflated_record_that_nobody_writes_is_refused(body: bytes, named: str) -> None:
+    headers, _ = messages.pack(ALIKE)
+    with pytest.raises(MessageError, match=named):
+        messages.unpack(headers, body)
 
 
 def test_a_header_in_another_case_is_missed() -> None:
