@@ -78,6 +78,7 @@ class PublisherProcess:
 
     async def run(self) -> None:
         """Until the venue ends, or it cannot lead any more."""
+        loop = asyncio.get_running_loop()
         with contextlib.suppress(StreamError):
             await self._stream.connect()
         self._report("idle")
