@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from tests.cluster.servers import need_servers
+from tests.gateway.test_mutants import place
 from tests.patience import patience_s
 
 need_servers()
@@ -13,6 +14,7 @@ kills = pytest.importorskip("tests.cluster.kills", reason="nats-py is not instal
 faults = pytest.importorskip("tests.cluster.faults", reason="nats-py is not installed")
 namespaces = pytest.importorskip("tests.cluster.namespaces")
 told = pytest.importorskip("tests.cluster.told")
+broken = pytest.importorskip("tests.cluster.broken", reason="nats-py is not installed")
 FILL = told.Fill("BTC-7", 7, Decimal(20000), Decimal("0.002"), "buy", "91")
 
 
@@ -37,6 +39,12 @@ def test_a_primary_that_is_cut_from_the_servers_loses_nothing_that_was_told(tmp_
         pytest.skip(why)
     (happened,) = asyncio.run(faults.run(tmp_path, "primary-cut", 1, 0.0))
     assert happened.faults == [] and happened.has_taken_over and happened.acknowledged > 0
+
+
+@pytest.mark.parametrize("each", broken.BREAKS, ids=lambda each: each.mutant.name)
+def test_every_broken_build_can_be_made(each, tmp_path):
+    place(tmp_path, each.mutant)
+    assert each.by in kills.WAYS
 
 
 def test_the_checker_finds_trades_that_are_lost_changed_or_there_twice():
