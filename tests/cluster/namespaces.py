@@ -4,10 +4,13 @@ A namespace has two links: one to the servers, one to the clients. All of it is 
 end.
 """
 
+import fcntl
 import os
 import shutil
 import subprocess
+import tempfile
 from contextlib import suppress
+from pathlib import Path
 
 SERVERS_HOST = "10.91.0.1"
 COUNT = 2
@@ -21,9 +24,10 @@ def why_none() -> str:
     """Why there cannot be namespaces here, in one line; empty when there can."""
     if os.geteuid() or not shutil.which("ip"):
         return "network namespaces need root and the program ip"
+    name = f"lr{os.getpid()}"
     try:
-        _ip("netns", "add", "lrtry")
-        _ip("netns", "del", "lrtry")
+        _ip("netns", "add", name)
+        _ip("netns", "del", name)
     except subprocess.CalledProcessError as error:
         return f"network namespaces cannot be made here: {error.stderr.decode().strip()}"
     return ""
@@ -34,10 +38,12 @@ class Namespaces:
 
     def __init__(self) -> None:
         self._names = [f"lr{number}" for number in range(1, COUNT + 1)]
+        self._lock = (Path(tempfile.gettempdir()) / "lionrock-namespaces.lock").open("wb")
 
     def begin(self) -> None:
-        """Make them. CalledProcessError."""
-        self.close()
+        """Make them, once no other process of this machine has them. CalledProcessError."""
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._remove()
         _ip("link", "add", "lrh0", "type", "veth", "peer", "name", "lrh1")
         _ip("addr", "add", f"{SERVERS_HOST}/32", "dev", "lrh0")
         for side in ("lrh0", "lrh1"):
@@ -72,6 +78,10 @@ class Namespaces:
 
     def close(self) -> None:
         """Remove them."""
+        self._remove()
+        self._lock.close()
+
+    def _remove(self) -> None:
         for name in self._names:
             for words in (("link", "del", f"{name}s0"), ("link", "del", f"{name}c0"), ("netns", "del", name)):
                 with suppress(subprocess.CalledProcessError):
