@@ -1,5 +1,6 @@
 """Which node a client goes to, when one of them stands still. The nodes are sockets that say what a status says."""
 
+import asyncio
 import json
 from contextlib import asynccontextmanager
 
@@ -7,7 +8,6 @@ import picows
 
 from gateway.client import leaders
 from gateway.client.leaders import find_leader
-from tests.gateway.live import play
 
 
 class Says(picows.WSListener):
@@ -40,9 +40,9 @@ def test_a_newer_leader_is_gone_to_without_waiting_for_a_node_that_stands_still(
 
     async def story():
         async with nodes(None, {"role": "standby", "epoch": 3}, {"role": "leader", "epoch": 3}) as urls:
-            assert await find_leader(urls, known_epoch=2) == (3, urls[2])
+            assert (await find_leader(urls, known_epoch=2))[:2] == (3, urls[2])
 
-    play(story())
+    asyncio.run(story())
 
 
 def test_the_highest_epoch_leads(monkeypatch):
@@ -50,10 +50,10 @@ def test_the_highest_epoch_leads(monkeypatch):
 
     async def story():
         async with nodes({"role": "leader", "epoch": 3}, {"role": "leader", "epoch": 2}) as urls:
-            assert await find_leader(urls) == (3, urls[0])
-            assert await find_leader(urls, known_epoch=3) == (3, urls[0])
+            assert (await find_leader(urls))[:2] == (3, urls[0])
+            assert (await find_leader(urls, known_epoch=3))[:2] == (3, urls[0])
 
-    play(story())
+    asyncio.run(story())
 
 
 def test_a_node_that_stands_still_does_not_lead(monkeypatch):
@@ -63,4 +63,4 @@ def test_a_node_that_stands_still_does_not_lead(monkeypatch):
         async with nodes(None) as urls:
             assert await find_leader(urls, known_epoch=2) is None
 
-    play(story())
+    asyncio.run(story())
