@@ -28,7 +28,7 @@ import picows
 from engine.schema import COMMAND, EVENT
 from gateway import clock
 from gateway.client.answers import Order, Placed, Position, Trade
-from gateway.client.leaders import find_leader
+from gateway.client.leaders import Leader, find_leader
 from gateway.client.local_book import BookBroken, LocalBook
 from gateway.client.private_channels import PrivateChannels
 from gateway.wire.reasons import in_words
@@ -163,6 +163,8 @@ class Client:
         self.url = self._urls[0]
         """The node that it is connected to."""
         self._epoch = 0
+        self._found: Leader | None = None
+        """Whom the next connection goes to, when that is known already."""
         self.key_id = key_id
         self.on_rows: Callable[[Any], None] = _ignore
         self.on_refusal: Callable[[RpcError], None] = _ignore
@@ -214,7 +216,9 @@ class Client:
 
     async def _choose(self) -> None:
         """Take the node that leads. Disconnected when none of them does now."""
-        leader = await find_leader(self._urls)
+        leader, self._found = self._found, None
+        if leader is None:
+            leader = await find_leader(self._urls, self._epoch)
         if leader is None or leader.epoch < self._epoch:
             raise Disconnected(f"none of {', '.join(self._urls)} leads the venue now")
         self._epoch, self.url = leader.epoch, leader.url
@@ -229,12 +233,13 @@ class Client:
             await asyncio.sleep(LOOK_SECONDS)
             owed, waiting = waiting & self._waiting.keys(), set(self._waiting)
             if owed and self._transport is not None:
-                leader = await find_leader([url for url in self._urls if url != self.url])
+                leader = await find_leader([url for url in self._urls if url != self.url], self._epoch)
                 if leader is None or leader.epoch <= self._epoch or not owed & self._waiting.keys():
                     continue
                 if leader.began == "handover" and not has_waited:
                     has_waited = True
-                else:
+                elif self._listener is listener:
+                    self._found = leader
                     self._transport.disconnect(False)
 
     async def _open(self) -> None:
@@ -295,7 +300,7 @@ class Client:
         self._lose_requests()
         self._private.lost()
         if was_connected and self._reconnect and not self._closing:
-            self._spawn(self._come_back(has_left))
+            self._spawn(self._come_back(has_left or self._found is not None))
 
     def _lose_requests(self) -> None:
         waiting, self._waiting = self._waiting, {}

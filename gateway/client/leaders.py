@@ -61,10 +61,25 @@ class _Asker(picows.WSListener):
             self.answer.set_result(b"{}")
 
 
-async def find_leader(urls: Sequence[str]) -> Leader | None:
-    """The node that leads, of those that answer within ASK_SECONDS; None when none of them does."""
-    found = await asyncio.gather(*(_ask(url) for url in urls))
-    return max((leader for leader in found if leader is not None), default=None)
+async def find_leader(urls: Sequence[str], known_epoch: int = 0) -> Leader | None:
+    """The node that leads, of those that answer within ASK_SECONDS; None when none of them does.
+
+    One whose epoch is higher than a known one is it at once: a node that stands still does not answer, and would have
+    everybody wait for it.
+    """
+    found: Leader | None = None
+    asked = [asyncio.ensure_future(_ask(url)) for url in urls]
+    try:
+        for answer in asyncio.as_completed(asked):
+            leader = await answer
+            if leader is not None and (found is None or leader > found):
+                found = leader
+            if found is not None and found.epoch > known_epoch > 0:
+                break
+    finally:
+        for each in asked:
+            each.cancel()
+    return found
 
 
 async def _ask(url: str) -> Leader | None:

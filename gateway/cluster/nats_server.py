@@ -24,13 +24,15 @@ class Node(NamedTuple):
     """0 for a server that is alone."""
     routes: tuple[int, ...] = ()
     """The route ports of all servers of the cluster on this machine."""
+    host: str = "127.0.0.1"
+    """The address on which all of them listen."""
 
 
 def server_file(node: Node) -> str:
     """The text of a server's file. Without `sync_interval: always` a server syncs its store every two minutes."""
     lines = [
         f"server_name: {node.name}",
-        f"listen: 127.0.0.1:{node.port}",
+        f"listen: {node.host}:{node.port}",
         f"max_payload: {MAX_PAYLOAD_BYTES}",
         "jetstream {",
         f'  store_dir: "{node.folder / "store"}"',
@@ -38,11 +40,11 @@ def server_file(node: Node) -> str:
         "}",
     ]
     if node.route_port:
-        routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in node.routes)
+        routes = ", ".join(f'"nats://{node.host}:{port}"' for port in node.routes)
         lines += [
             "cluster {",
             "  name: lionrock",
-            f"  listen: 127.0.0.1:{node.route_port}",
+            f"  listen: {node.host}:{node.route_port}",
             f"  routes: [{routes}]",
             "}",
         ]

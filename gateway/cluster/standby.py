@@ -133,6 +133,7 @@ class Standby:
             "leader": "" if follower.leader is None else follower.leader.node,
             "leader_addresses": [] if follower.leader is None else follower.leader.addresses,
             "applied_sequence": follower.last_seq, "silent_ms": self.silent_ms,
+            "why_not_to_lead": self.can_lead() or follower.why_not_to_lead,
             "behind_commands": max(0, self._leader_seq - follower.last_seq),
         }  # fmt: skip
 

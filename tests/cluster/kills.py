@@ -1,259 +1,227 @@
 """Kill the leader of a real cluster under load, again and again: how long nobody answers, and whether anything is lost.
 
     python -m tests.cluster.kills --times 100 --json
-    python -m tests.cluster.kills --times 20 --by stop
+    python -m tests.cluster.kills --times 20 --by stop --append kills.jsonl
 
-One server, a leader and a standby run as processes of their own. Clients place and cancel orders without pause through
-the addresses of both. The checker knows only what clients were told: each order that was acknowledged has to be there
-once after the takeover, each cancel that was acknowledged has to have happened, and of the rest each may be either.
+Servers, a leader and a standby run as processes of their own. Clients trade without pause through the addresses of both
+nodes, and what they were told is compared with what the new leader has (`told`). The journals of both leaders are
+replayed up to where the stream ended the old one's epoch (`logs`). Then the killed node's place is taken by another
+standby, which is filled from the stream.
 """
 
 import argparse
 import asyncio
-import itertools
 import json
-import os
+import math
 import signal
+import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from engine import host
-from gateway.client import Client, Disconnected, RpcError
-from tests.cluster.nodes import Node, leader, standby
-from tests.cluster.servers import one_server
-from tests.gateway.live import BTC, INDEX, config_of, set_up
+import msgspec
 
-TRADERS = 4
-WARM_SECONDS = 1.0
+from engine import host
+from tests.cluster.logs import faults_of_logs, faults_of_stopped
+from tests.cluster.nodes import Node, NodeEnded
+from tests.cluster.running import Cluster, cluster
+from tests.cluster.told import Load
+
+WARM_SECONDS = 0.7
 """How long the clients trade before each kill."""
 STOP_SECONDS = 2.0
 """How long a stopped leader stands still."""
-SETTLE_SECONDS = 3.0
-"""How long a new standby has, so that its processes are ready."""
-RETRY_SECONDS = 0.005
+LAG_SECONDS = 0.4
+SLOW_SECONDS = 2.0
+AFTER_SECONDS = 0.2
 LIMIT_SECONDS = 60
+FENCED = 5
+WAYS = {
+    "kill": "kill -9",
+    "stop": "it stands still for 2 s and goes on",
+    "lag": "kill -9 while the standby gets nothing from the stream, for its consumer is gone",
+    "slow": "kill -9 while the servers stand still",
+}
+"""How the leader is harmed."""
 
 
-@dataclass
-class Told:
-    """What one client was told: orders that are open, that were cancelled, and those in doubt, by their own id."""
-
-    open: dict[int, str] = field(default_factory=dict)
-    cancelled: set[int] = field(default_factory=set)
-    doubtful: set[int] = field(default_factory=set)
-    """A request about them had no answer."""
+class TooBusyError(Exception):
+    """This machine cannot show anything now."""
 
 
-class Trader:
-    """One client that places and cancels without pause."""
+class Killed(msgspec.Struct, kw_only=True):
+    """What came of one kill."""
 
-    def __init__(self, client: Client, ids: "itertools.count[int]") -> None:
-        self.client, self._ids = client, ids
-        self.told = Told()
-        self.answered_at = 0.0
-        self.epoch_answers: dict[str, list[float]] = {}
-        """(first, last) time of an answer, by the address that gave it."""
-        self.refused = 0
-
-    async def trade(self) -> None:
-        """Place orders, and cancel every second one, for ever."""
-        for turn in itertools.count():
-            try:
-                await self._step(turn)
-            except Disconnected:
-                await asyncio.sleep(RETRY_SECONDS)
-            except RpcError as error:
-                self.refused += 1
-                if error.reason not in ("STANDBY", "LOG_NOT_REPLICATED"):
-                    raise
-                await asyncio.sleep(RETRY_SECONDS)
-
-    async def _step(self, turn: int) -> None:
-        told, number = self.told, next(self._ids)
-        told.doubtful.add(number)
-        try:
-            placed = await self.client.buy(BTC, "0.001", price=str(10_000 + turn % 500), cl_ord_id=number)
-        except RpcError:
-            told.doubtful.discard(number)
-            raise
-        self._answered()
-        told.doubtful.discard(number)
-        told.open[number] = placed.order.order_id
-        if turn % 2:
-            told.doubtful.add(number)
-            order_id = told.open.pop(number)
-            try:
-                await self.client.cancel(order_id)
-            except RpcError:
-                told.doubtful.discard(number)
-                told.open[number] = order_id
-                raise
-            self._answered()
-            told.doubtful.discard(number)
-            told.cancelled.add(number)
-
-    def _answered(self) -> None:
-        now = time.monotonic()
-        times = self.epoch_answers.setdefault(self.client.url, [now, now])
-        times[1] = now
-
-    async def faults(self) -> list[str]:
-        """What the venue has that contradicts what this client was told."""
-        found: dict[int, int] = {}
-        for order in await self.client.open_orders():
-            found[order.cl_ord_id] = found.get(order.cl_ord_id, 0) + 1
-        told = self.told
-        faults = [f"order {number} was acknowledged and is lost" for number in told.open if not found.get(number)]
-        faults += [f"order {number} is there {count} times" for number, count in found.items() if count > 1]
-        faults += [f"order {number} was cancelled and is open" for number in told.cancelled if number in found]
-        known = told.open.keys() | told.cancelled | told.doubtful
-        faults += [f"order {number} was never sent" for number in found if number not in known]
-        return faults
+    by: str
+    servers: int
+    gap_ms: float
+    """From the old leader's last answer to the new leader's first."""
+    acknowledged: int
+    fills: int
+    faults: list[str]
+    log_faults: list[str]
 
 
-@dataclass
-class Result:
-    """What came of the kills."""
-
-    gaps_ms: list[float] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
-    acknowledged: int = 0
-
-    def facts(self) -> dict[str, Any]:
-        """Figures for a person or a program."""
-        gaps = sorted(self.gaps_ms)
-        parts = (("median", 0.5), ("p99", 0.99), ("most", 1.0))
-        at = {name: round(gaps[min(len(gaps) - 1, int(len(gaps) * part))], 1) for name, part in parts}
-        return {
-            "kills": len(gaps), "gap_ms": at,
-            "acknowledged": self.acknowledged, "faults": self.faults[:20], "fault_count": len(self.faults),
-        }  # fmt: skip
+def summary(found: Iterable[Killed]) -> dict[str, Any]:
+    """Figures of kills of one way, for a person or a program."""
+    found = list(found)
+    gaps = sorted(each.gap_ms for each in found)
+    faults = [fault for each in found for fault in each.faults]
+    twice = [fault for fault in faults if "twice" in fault]
+    return {
+        "by": found[0].by, "servers": found[0].servers, "kills": len(found),
+        "gap_ms": {"median": at(gaps, 0.5), "p99": at(gaps, 0.99), "most": at(gaps, 1.0)},
+        "acknowledged": sum(each.acknowledged for each in found), "fills": sum(each.fills for each in found),
+        "lost": len(faults) - len(twice), "twice": len(twice),
+        "digests_unequal": sum(bool(each.log_faults) for each in found),
+        "faults": [*faults, *(fault for each in found for fault in each.log_faults)][:20],
+    }  # fmt: skip
 
 
-class Cluster:
-    """One server, a leader, a standby, and the clients."""
-
-    def __init__(self, folder: Path, servers: str) -> None:
-        self._folder, self._servers = folder, servers
-        self._names = (f"n{number}" for number in itertools.count(1))
-        self.config = config_of(folder / "n0")
-        (folder / "n0").mkdir(mode=0o700)
-        self.keys = set_up(self.config, [f"trader{number}" for number in range(TRADERS)])
-        self.leader: Node
-        self.standby: Node
-        self.nodes: list[Node] = []
-
-    def begin(self) -> None:
-        """Run both nodes."""
-        self.leader = self._keep(leader("n0", self._folder / "n0", self._servers))
-        self.begin_standby()
-
-    def _keep(self, node: Node) -> Node:
-        self.nodes.append(node)
-        return node.listens()
-
-    def begin_standby(self) -> None:
-        """A new standby, filled from the stream."""
-        name = next(self._names)
-        self.standby = self._keep(standby(name, self._folder / name, self._servers, self.config.vault))
-
-    def close(self) -> None:
-        """End every node that runs."""
-        for node in self.nodes:
-            if node.process.poll() is None:
-                with suppress(ProcessLookupError):
-                    node.signal(signal.SIGCONT)
-                node.kill()
+def at(ordered: list[float], part: float) -> float:
+    """The value below which this part of them lies."""
+    return round(ordered[min(len(ordered) - 1, int(len(ordered) * part))], 1) if ordered else 0.0
 
 
-async def run(folder: Path, times: int, by: str) -> Result:
-    """Kill the leader so many times."""
-    os.environ |= {"LIONROCK_CLUSTER_REPLICAS": "1", "LIONROCK_SCRIPTED_INDEX": INDEX, "LIONROCK_DURABILITY": "fsync"}
-    result = Result()
-    with one_server(folder / "nats") as server:
-        cluster = Cluster(folder, server.address)
-        try:
-            await asyncio.to_thread(cluster.begin)
-            for _ in range(times):
-                await _kill_once(cluster, by, result)
-        finally:
-            cluster.close()
-    return result
+async def run(
+    folder: Path, times: int, by: str, servers: int, seconds: float, keep: Callable[[Killed], None] = lambda each: None
+) -> list[Killed]:
+    """Kill the leader so many times, or as often as there is time for; `keep` gets each result."""
+    found, deadline = [], time.monotonic() + seconds
+    with cluster(folder, servers) as running:
+        await running.standby_is_ready()
+        for number in range(times):
+            for before in found[-1:]:
+                keep(before)
+            killed = await kill_once(running, by)
+            await running.standby_is_ready()
+            found.append(killed)
+            faults = (killed.faults + killed.log_faults)[:2]
+            print(f"{number + 1}: {killed.gap_ms:.0f} ms {faults or ''}", file=sys.stderr, flush=True)
+            if time.monotonic() > deadline:
+                break
+        code = await asyncio.to_thread(running.leader.stop)
+        found[-1].log_faults += [] if code == 0 else [f"the last leader stopped with {code}"]
+        found[-1].log_faults += await asyncio.to_thread(faults_of_stopped, running.leader.journal)
+    keep(found[-1])
+    return found
 
 
-async def _kill_once(cluster: Cluster, by: str, result: Result) -> None:
-    old, new = cluster.leader, cluster.standby
-    traders = await _traders(cluster, [old.url, new.url])
-    works = [asyncio.create_task(trader.trade()) for trader in traders]
+async def kill_once(running: Cluster, by: str) -> Killed:
+    """Harm the leader once under load, and compare what was told with what the new leader has.
+
+    On return the new leader is the cluster's leader, and has another standby.
+    """
+    old, new = running.leader, running.standby
+    load = Load(running.urls, running.keys)
+    await load.begin()
     await asyncio.sleep(WARM_SECONDS)
-    if by == "kill":
-        old.kill()
-    else:
-        old.signal(signal.SIGSTOP)
-        asyncio.get_running_loop().call_later(STOP_SECONDS, old.signal, signal.SIGCONT)
-    async with asyncio.timeout(LIMIT_SECONDS):
-        while not all(new.url in trader.epoch_answers for trader in traders):
-            await asyncio.sleep(0.01)
-            for work in works:
-                if work.done():
-                    work.result()
-    await asyncio.sleep(0.2)
-    for work in works:
-        work.cancel()
-    await asyncio.gather(*works, return_exceptions=True)
-    last = max(trader.epoch_answers[old.url][1] for trader in traders)
-    first = min(trader.epoch_answers[new.url][0] for trader in traders)
-    result.gaps_ms.append((first - last) * 1000)
-    for trader in traders:
-        result.faults += await trader.faults()
-        result.acknowledged += len(trader.told.open) + len(trader.told.cancelled)
-        await trader.client.cancel_all()
-        await trader.client.close()
-    if by != "kill":
-        code = await asyncio.to_thread(old.process.wait)
-        result.faults += [] if code == 5 else [f"the old leader ended with {code}: {old.errors[-500:]}"]
-    assert new.read()["leads"]
-    cluster.leader = new
-    await asyncio.to_thread(cluster.begin_standby)
-    await asyncio.sleep(SETTLE_SECONDS)
+    if any(each.url != old.url for each in load.answers()):
+        raise TooBusyError(f"{new.name} took over before anything was done: the machine stands still for too long")
+    await _harm(running, by)
+    faults = await _followed(load, new)
+    has_followed = not faults
+    await asyncio.sleep(AFTER_SECONDS)
+    running.exchange()
+    following = asyncio.create_task(asyncio.to_thread(running.begin_standby))
+    faults += await asyncio.to_thread(fault_of_old, old)
+    await asyncio.sleep(AFTER_SECONDS)
+    log_faults = []
+    if new.process.poll() is not None:
+        faults.append(f"nobody leads: the node that took over ended with {new.process.poll()}: {new.errors[-500:]}")
+    elif has_followed:
+        led = await asyncio.to_thread(new.read)
+        faults = await load.end() + faults
+        log_faults += await asyncio.to_thread(faults_of_logs, old.journal, new.journal, int(led["sequence"]))
+    times = {url: [each.time for each in load.answers() if each.url == url] or [0.0] for url in (old.url, new.url)}
+    faults += [] if faults or max(times[old.url]) < min(times[new.url]) else ["both leaders answered in turns"]
+    await load.close()
+    try:
+        await following
+    except NodeEnded as ended:
+        faults.append(f"the next standby did not begin: {ended}")
+    return Killed(
+        by=by, servers=len(running.servers.nodes), gap_ms=(min(times[new.url]) - max(times[old.url])) * 1000,
+        acknowledged=load.acknowledged, fills=load.fills, faults=faults, log_faults=log_faults,
+    )  # fmt: skip
 
 
-async def _traders(cluster: Cluster, urls: list[str]) -> list[Trader]:
-    ids, traders = itertools.count(time.time_ns() // 1000), []
-    for opened in cluster.keys:
-        client = Client(urls, opened.key.id, opened.key.secret)
-        async with asyncio.timeout(LIMIT_SECONDS):
-            while True:
-                with suppress(Disconnected, OSError):
-                    await client.connect()
-                    break
-                await asyncio.sleep(0.1)
-        traders.append(Trader(client, ids))
-    return traders
+def fault_of_old(old: Node) -> list[str]:
+    """What is wrong with the end of a node that led: it was killed, or is fenced."""
+    try:
+        code = old.process.wait(LIMIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        return [f"the old leader has not ended within {LIMIT_SECONDS} s: {old.errors[-500:]}"]
+    return [] if code in (FENCED, -signal.SIGKILL) else [f"the old leader ended with {code}: {old.errors[-500:]}"]
+
+
+async def _followed(load: Load, new: Node) -> list[str]:
+    """Wait until everybody was answered by the new leader; what to say when that does not come."""
+    try:
+        await load.answered_by(new.url, LIMIT_SECONDS)
+    except TimeoutError:
+        return [f"nobody took over within {LIMIT_SECONDS} s: {new.errors[-500:]}"]
+    return []
+
+
+async def _harm(running: Cluster, by: str) -> None:
+    """One of `WAYS`."""
+    leader, servers = running.leader, running.servers
+    if by == "stop":
+        leader.signal(signal.SIGSTOP)
+        asyncio.get_running_loop().call_later(STOP_SECONDS, leader.signal, signal.SIGCONT)
+        return
+    if by == "lag":
+        await servers.drop_consumers()
+        await asyncio.sleep(LAG_SECONDS)
+    elif by == "slow":
+        servers.stop()
+        await asyncio.sleep(SLOW_SECONDS)
+    leader.kill()
+    if by == "slow":
+        servers.go_on()
+
+
+def append(path: Path | None, result: Any) -> None:
+    """Add a result to a file of one JSON object a line."""
+    if path is not None:
+        with path.open("ab") as file:
+            file.write(msgspec.json.encode(result) + b"\n")
+
+
+def kept(path: Path, kind: type[Any]) -> list[Any]:
+    """All results of such a file."""
+    return [msgspec.json.decode(line, type=kind) for line in path.read_bytes().splitlines()]
 
 
 def main() -> int:
     """0 when nothing was lost and nothing happened twice."""
-    parser = argparse.ArgumentParser(prog="python -m tests.cluster.kills", description=__doc__)
-    parser.add_argument("--times", type=int, default=10)
-    parser.add_argument(
-        "--by", choices=("kill", "stop"), default="kill", help="kill -9, or stop it and go on after 2 s"
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.cluster.kills", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--times", type=int, default=10, help="default: 10")
+    parser.add_argument(
+        "--by", choices=WAYS, default="kill", help="; ".join(f"{way}: {what}" for way, what in WAYS.items())
+    )
+    parser.add_argument("--servers", type=int, choices=(1, 3), default=3, help="JetStream servers (default: 3)")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="no kill begins later than this")
+    parser.add_argument("--append", type=Path, metavar="FILE", help="add the results to those of runs before")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--folder", type=Path, help="keep the nodes' folders here")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = args.folder or Path(scratch)
         folder.mkdir(exist_ok=True, parents=True)
-        result = asyncio.run(run(folder, args.times, args.by))
-    facts = result.facts()
+        work = run(folder, args.times, args.by, args.servers, args.seconds, lambda each: append(args.append, each))
+        found = asyncio.run(work)
+    if args.append:
+        found = kept(args.append, Killed)
+    facts = summary(each for each in found if (each.by, each.servers) == (args.by, args.servers))
     print(json.dumps(facts) if args.json else "\n".join(f"{name}: {value}" for name, value in facts.items()))
-    return 1 if result.faults else 0
+    return 1 if facts["faults"] else 0
 
 
 if __name__ == "__main__":

@@ -5,20 +5,31 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+
+class NodeEnded(Exception):  # noqa: N818 - a state of the process
+    """A node has ended that ought to run: its exit code, and what it said last."""
 
 
 class Node:
     """One `lionrock serve` or `lionrock standby`. `facts` is what it said when it listened."""
 
-    def __init__(self, name: str, folder: Path, words: list[str]) -> None:
+    def __init__(
+        self, name: str, folder: Path, words: list[str], before: Sequence[str] = (), module: Sequence[str] = ()
+    ) -> None:
+        """`before`: the words of a program that runs it; `module`: what runs in the place of `gateway.cli`."""
         self.name, self.folder = name, folder
+        self.namespace = ""
+        """The network namespace in which it runs; empty for the machine's own."""
         self.facts: dict[str, Any] = {}
         self.error_path = folder.with_name(f"{folder.name}.err")
         with self.error_path.open("ab") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gateway.cli", *words, "--data", str(folder), "--node", name, "--json"],
+                [*before, sys.executable, "-m", *(module or ["gateway.cli"]), *words,
+                 "--data", str(folder), "--node", name, "--json"],
                 stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL,
             )  # fmt: skip
 
@@ -31,7 +42,8 @@ class Node:
         """The next JSON line that it prints."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        assert line, self.errors
+        if not line:
+            raise self.ended()
         found: dict[str, Any] = json.loads(line)
         return found
 
@@ -41,9 +53,18 @@ class Node:
         return self.error_path.read_text()
 
     @property
+    def journal(self) -> Path:
+        """The folder of its log."""
+        return self.folder / "journal"
+
+    @property
     def url(self) -> str:
         """Where clients find it."""
         return str(self.facts["url"])
+
+    def ended(self) -> NodeEnded:
+        """What to raise when it has ended."""
+        return NodeEnded(f"{self.name} ended with {self.process.wait()}: {self.errors[-500:]}")
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
@@ -60,14 +81,14 @@ class Node:
         return self.process.wait()
 
 
-def leader(name: str, folder: Path, servers: str, *words: str) -> Node:
-    """A node that leads from its own folder."""
-    return Node(name, folder, ["serve", *_common(servers), *words])
+def leader(name: str, folder: Path, servers: str, *words: str, **ways: Sequence[str]) -> Node:
+    """A node that leads from its own folder. `ways` as of `Node`."""
+    return Node(name, folder, ["serve", *_common(servers), *words], **ways)
 
 
-def standby(name: str, folder: Path, servers: str, vault: Path) -> Node:
+def standby(name: str, folder: Path, servers: str, *words: str, **ways: Sequence[str]) -> Node:
     """A node that follows, with an empty folder."""
-    return Node(name, folder, ["standby", *_common(servers), "--vault", str(vault)])
+    return Node(name, folder, ["standby", *_common(servers), *words], **ways)
 
 
 def _common(servers: str) -> list[str]:

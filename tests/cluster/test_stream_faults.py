@@ -1,13 +1,19 @@
 """What is wrong with a stream or its servers ends in one line, and nobody waits for ever in silence."""
 
 import asyncio
+import select
+import socket
+import subprocess
+import sys
 
+import msgspec
 import pytest
 
 from engine import host
 from gateway.cluster.answers import SetupError
 from gateway.cluster.beginning import epoch_message
 from gateway.cluster.messages import Author, MessageError, log_subject, stream_name
+from gateway.cluster.pipe import Settings
 from tests.cluster.servers import free_port, need_servers, one_server
 
 need_servers()
@@ -46,3 +52,17 @@ def test_a_stream_that_is_not_as_it_should_be_is_said(tmp_path):
 
     with one_server(tmp_path / "n1") as server:
         asyncio.run(story(server.address))
+
+
+def test_a_publisher_ends_without_a_word_when_its_venue_was_killed():
+    """With something in the socket that the venue had not read."""
+    settings = Settings(servers=[f"nats://127.0.0.1:{free_port()}"], venue="t", node="a", replicas=1, window=1)
+    ours, theirs = socket.socketpair()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gateway.cluster.publisher_process", msgspec.json.encode(settings).decode()],
+        stdin=theirs.fileno(), stderr=subprocess.PIPE,
+    )  # fmt: skip
+    theirs.close()
+    select.select([ours], [], [])
+    ours.close()
+    assert process.communicate()[1] == b"" and process.returncode == 0
