@@ -14,6 +14,7 @@ COMMANDS = {
     "demo": "a live exchange on loopback with traders on it, to watch and to trade on",
     "serve": "run the exchange",
     "standby": "follow a venue's log on another machine, and take over",
+    "handover": "have a standby lead the venue, without a refused order",
     "trade": "place, amend and cancel orders, see positions",
     "watch": "live book, trades and ticker in the terminal",
     "replay": "replay a recorded order stream through the engine",

@@ -81,6 +81,9 @@ class Cluster:
     advertise: Annotated[
         str, Meta(description="where clients find this node: websocket addresses with commas between")
     ] = ""
+    follows_only: Annotated[
+        bool, Meta(description="this standby never leads: a mirror elsewhere, to begin from when all else is lost")
+    ] = False
     heartbeat_ms: Annotated[int, Meta(ge=10, le=10_000, description="the leader says so often that it is there")] = 50
     standby_silence_ms: Annotated[
         int, Meta(ge=50, le=60_000, description="a standby takes over when it has heard no heartbeat for so long")

@@ -3,7 +3,7 @@
 `python -m tests.risk_flow 1000000 7` runs a million commands of seed 7 with every invariant checked after each one.
 """
 
-import sys
+import argparse
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -216,9 +216,12 @@ def start() -> Any:
 
 def main() -> None:
     """Run as many commands as asked for and print what happened and the digest."""
-    count, seed = int(sys.argv[1]), int(sys.argv[2])
+    parser = argparse.ArgumentParser(prog="python -m tests.risk_flow", description=__doc__)
+    parser.add_argument("commands", type=int, help="how many")
+    parser.add_argument("seed", type=int)
+    asked = parser.parse_args()
     root, begun = start(), time.perf_counter()
-    tally, _ = run(root, flow(seed, count))
+    tally, _ = run(root, flow(asked.seed, asked.commands))
     print(f"{tally} in {time.perf_counter() - begun:.1f} s, digest {digest(root)}")
 
 

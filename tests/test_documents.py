@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import runpy
 import shlex
 import tomllib
 from collections.abc import Iterator
@@ -147,6 +148,64 @@ def test_commands_that_need_no_venue_work(
     assert lines
     for line in lines:
         assert cli.main(shlex.split(line)[1:]) == 0, capsys.readouterr().err
+
+
+PYTHON = re.compile(r"python3? (?:-m ([\w.]+)|([\w./-]+\.py))((?: +\S+)*)")
+"""A command that runs a module, or a file: the module's name, the file's, and the words behind it."""
+OF_OTHERS = {"pytest", "venv"}
+PROGRAMS = [path for name in ("bench", "engine", "gateway", "tests") for path in sorted((ROOT / name).rglob("*.py"))]
+
+
+def python_commands(text: str) -> Iterator[tuple[str, str, list[str]]]:
+    """(module, file, words) of each command of Python in a text, as far as its line or its backticks go."""
+    for line in re.split(r"[\n`]", text):
+        for module, file, words in PYTHON.findall(line):
+            yield module, file, words.split()
+
+
+def source_of(module: str) -> Path | None:
+    """The file that `python -m` runs; None when there is none in the repository."""
+    place = ROOT / module.replace(".", "/")
+    return next((path for path in (place.with_suffix(".py"), place / "__main__.py") if path.is_file()), None)
+
+
+SHOWN = sorted({
+    module for path in DOCUMENTS if path.name != "CHANGELOG.md"
+    for module, _, _ in python_commands(path.read_text()) if module and module not in OF_OTHERS
+})  # fmt: skip
+"""The modules that documents tell to run."""
+
+
+@pytest.mark.parametrize("module", SHOWN)
+def test_each_module_that_a_document_runs_says_how_it_is_used(
+    module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", [module, "--help"])
+    try:
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_module(module, run_name="__main__")
+    except ModuleNotFoundError as missing:
+        if missing.name != "playwright":
+            raise
+        pytest.skip("the Python package playwright is missing: pip install '.[browser]'")
+    assert ended.value.code == 0 and capsys.readouterr().out.startswith("usage: ")
+
+
+def test_commands_of_python_run_as_they_are_printed() -> None:
+    """In documents and in what the programs' own files say: a file of the repository is run as a module, as it imports
+    others of it; the module exists, and it knows each flag."""
+    wrong = []
+    for path in (*DOCUMENTS, *PROGRAMS):
+        if path.name == "CHANGELOG.md" or path == Path(__file__):
+            continue
+        for module, file, words in python_commands(path.read_text()):
+            if module in OF_OTHERS or file in OTHERS:
+                continue
+            source = source_of(module) if module else None
+            flags = {word.partition("=")[0] for word in words if re.fullmatch(r"--[a-z][a-z-]*", word)} - {"--help"}
+            if source is None or not all(f'"{flag}"' in source.read_text() for flag in flags):
+                wrong.append(f"{path.relative_to(ROOT)}: {module or file} {' '.join(words)}")
+    assert wrong == []
 
 
 # --- tables -------------------------------------------------------------------------------------------------------

@@ -43,6 +43,8 @@ PING_SECONDS = 10.0
 
 Without that a cable that was pulled out, or a router that forgot the connection, would look like a quiet market.
 """
+HANDED_OVER = "HANDED_OVER"
+"""The refusal of a node that has handed the venue over while a request waited: it was not taken there."""
 _LOG = logging.getLogger("lionrock.client")
 
 Amount = Decimal | str | int
@@ -123,6 +125,7 @@ class _Listener(picows.WSListener):
     def __init__(self, client: "Client") -> None:
         super().__init__()
         self._client = client
+        self.ended = asyncio.Event()
 
     def on_ws_frame(self, transport: Any, frame: Any) -> None:
         if self._client._listener is not self:
@@ -137,6 +140,7 @@ class _Listener(picows.WSListener):
 
     def on_ws_disconnected(self, transport: Any) -> None:
         self._client._lost(self)
+        self.ended.set()
 
 
 class Client:
@@ -179,6 +183,8 @@ class Client:
         self._private = PrivateChannels(self._deliver)
         self._mending: set[str] = set()
         self._closing = False
+        self._is_leaving = False
+        """Whether the node has said that another one leads: the connection ends once each request has its answer."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     # --- the connection -------------------------------------------------------------------------------------------
@@ -211,17 +217,24 @@ class Client:
         leader = await find_leader(self._urls)
         if leader is None or leader.epoch < self._epoch:
             raise Disconnected(f"none of {', '.join(self._urls)} leads the venue now")
-        self._epoch, self.url = leader
+        self._epoch, self.url = leader.epoch, leader.url
 
     async def _look_for_leader(self) -> None:
-        """Leave a node that owes an answer while another one leads: it may be cut off, or stand still."""
-        listener, waiting = self._listener, set[int]()
+        """Leave a node that owes an answer while another one leads: it may be cut off, or stand still.
+
+        One that has handed over answers soon, and its answer says what was not taken.
+        """
+        listener, waiting, has_waited = self._listener, set[int](), False
         while self._listener is listener and self.is_connected.is_set():
             await asyncio.sleep(LOOK_SECONDS)
             owed, waiting = waiting & self._waiting.keys(), set(self._waiting)
             if owed and self._transport is not None:
                 leader = await find_leader([url for url in self._urls if url != self.url])
-                if leader is not None and leader.epoch > self._epoch:
+                if leader is None or leader.epoch <= self._epoch or not owed & self._waiting.keys():
+                    continue
+                if leader.began == "handover" and not has_waited:
+                    has_waited = True
+                else:
                     self._transport.disconnect(False)
 
     async def _open(self) -> None:
@@ -276,12 +289,13 @@ class Client:
         """A connection is gone. One that was only coming about is tried again by whoever tries."""
         if listener is not self._listener:
             return
-        was_connected = self.is_connected.is_set()
+        was_connected, has_left = self.is_connected.is_set(), self._is_leaving
+        self._is_leaving = False
         self.is_connected.clear()
         self._lose_requests()
         self._private.lost()
         if was_connected and self._reconnect and not self._closing:
-            self._spawn(self._come_back())
+            self._spawn(self._come_back(has_left))
 
     def _lose_requests(self) -> None:
         waiting, self._waiting = self._waiting, {}
@@ -289,8 +303,10 @@ class Client:
             if not future.done():
                 future.set_exception(Disconnected("the connection was lost before the answer came"))
 
-    async def _come_back(self) -> None:
+    async def _come_back(self, at_once: bool) -> None:
         waits = RECONNECT_SECONDS if len(self._urls) == 1 else RECONNECT_SECONDS[:1]
+        if at_once:
+            waits = (0.0, *waits)
         for seconds in itertools.chain(waits, itertools.repeat(waits[-1])):
             await asyncio.sleep(seconds)
             try:
@@ -314,13 +330,31 @@ class Client:
         return msgspec.json.decode((await self._answer(method, params)).result, type=kind)
 
     async def _answer(self, method: str, params: dict[str, Any]) -> _Message:
-        future = self._send([(method, params)])[0]
         async with asyncio.timeout(REQUEST_SECONDS):
-            return await future
+            return await self._taken(self._send([(method, params)])[0], method, params)
+
+    async def _taken(self, future: asyncio.Future[_Message], method: str, params: dict[str, Any]) -> _Message:
+        """The answer of a node that takes the request: one that was not taken, as another node leads, is sent there."""
+        while True:
+            listener = self._listener
+            try:
+                return await future
+            except RpcError as error:
+                if error.reason != HANDED_OVER or not self._reconnect or self._closing or listener is None:
+                    raise
+            await listener.ended.wait()
+            await self.is_connected.wait()
+            future = self._send([(method, params)])[0]
+
+    def _leave_if_free(self) -> None:
+        """End a connection to a node that does not lead any more, once it owes nothing."""
+        if self._is_leaving and not self._waiting and self._transport is not None:
+            self._transport.disconnect()
 
     async def batch(self, calls: list[tuple[str, dict[str, Any]]]) -> list[Any]:
         """Make several calls in one write; returns the results in order, an RpcError in the place of a refused one."""
-        answers = await asyncio.gather(*self._send(calls), return_exceptions=True)
+        sent = zip(self._send(calls), calls, strict=True)
+        answers = await asyncio.gather(*(self._taken(future, *call) for future, call in sent), return_exceptions=True)
         return [_EXACT.decode(answer.result) if isinstance(answer, _Message) else answer for answer in answers]
 
     def _send(self, calls: list[tuple[str, dict[str, Any]]]) -> list[asyncio.Future[_Message]]:
@@ -345,9 +379,12 @@ class Client:
             if future is None or future.done():
                 return
             if bytes(message.error):
-                future.set_exception(RpcError(_EXACT.decode(message.error)))
+                error = RpcError(_EXACT.decode(message.error))
+                self._is_leaving |= error.reason == HANDED_OVER and self._reconnect
+                future.set_exception(error)
             else:
                 future.set_result(message)
+            self._leave_if_free()
         elif message.method == "subscription":
             push = _PUSH.decode(message.params)
             if push.channel not in self._callbacks:

@@ -31,7 +31,7 @@ class Market:
     def middle(self) -> Decimal | None:
         """The middle of the book, None when a side is empty."""
         bid, ask = self.ticker.get("best_bid_price"), self.ticker.get("best_ask_price")
-        return (bid + ask) / 2 if bid and ask else None
+        return Decimal(bid + ask) / 2 if bid and ask else None  # a whole number comes as int
 
     def price(self, value: Decimal) -> Decimal:
         """A price rounded to the tick."""

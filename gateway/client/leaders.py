@@ -21,11 +21,14 @@ class Leader(NamedTuple):
 
     epoch: int
     url: str
+    began: str = ""
+    """How its epoch began: start, takeover, handover."""
 
 
 class _Cluster(msgspec.Struct):
     role: str = ""
     epoch: int = 0
+    began: str = ""
 
 
 class _Status(msgspec.Struct):
@@ -78,4 +81,5 @@ async def _ask(url: str) -> Leader | None:
                 transport.disconnect()
     if status is None or (status.cluster is not None and status.cluster.role != "leader"):
         return None
-    return Leader(0 if status.cluster is None else status.cluster.epoch, url)
+    cluster = status.cluster or _Cluster()
+    return Leader(cluster.epoch, url, cluster.began)

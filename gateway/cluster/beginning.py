@@ -11,10 +11,21 @@ from typing import NamedTuple
 
 from engine import host
 from gateway import clock
-from gateway.cluster.messages import Author, EpochMessage, Message, Place, Reason, RecordMessage, SideMessage
+from gateway.cluster.messages import (
+    Author,
+    DigestMessage,
+    EpochMessage,
+    HandoverMessage,
+    MarkMessage,
+    Message,
+    Place,
+    Reason,
+    RecordMessage,
+    SideMessage,
+)
 from gateway.cluster.side_pages import Change
 
-AS_STANDBY = "start it as a standby, with an empty data folder if that refuses this one: lionrock standby"
+AS_STANDBY = "start it as a standby: lionrock standby"
 
 
 class FencedError(Exception):
@@ -23,8 +34,7 @@ class FencedError(Exception):
     def __init__(self, own: Author, found: Author) -> None:
         super().__init__(
             f"node {found.node} leads since epoch {found.epoch}; this node led in epoch {own.epoch}. Nothing was "
-            "acknowledged that the log does not have; keep this data folder aside and start the node again as a "
-            "standby, with an empty one: lionrock standby"
+            "acknowledged that the log does not have; start the node again as a standby: lionrock standby"
         )
         self.found = found
 
@@ -84,11 +94,37 @@ def _begin(journal: Path, node: str, found: Message | None, before: Place | None
     )
 
 
-def epoch_message(author: Author, end: host.LogEnd, reason: Reason, addresses: list[str]) -> EpochMessage:
+def epoch_message(
+    author: Author, end: host.LogEnd, reason: Reason, addresses: list[str], process: str = ""
+) -> EpochMessage:
     """The message with which an epoch begins."""
     return EpochMessage(
         epoch=author.epoch, node=author.node, segment=end.segment, number=end.number, last_seq=end.last_seq,
-        chain=end.chain, reason=reason, addresses=addresses, time_ns=clock.wall_ns(),
+        chain=end.chain, reason=reason, addresses=addresses, time_ns=clock.wall_ns(), process=process,
+    )  # fmt: skip
+
+
+def handover_message(author: Author, end: host.LogEnd, to: str) -> HandoverMessage:
+    """The message that asks a node to lead from this end on; with the author's own name that is taken back."""
+    return HandoverMessage(
+        epoch=author.epoch, node=author.node, segment=end.segment, number=end.number, last_seq=end.last_seq,
+        chain=end.chain, to=to,
+    )  # fmt: skip
+
+
+def mark_message(author: Author, end: host.LogEnd) -> MarkMessage:
+    """The message at which whoever follows takes the digest of its state."""
+    return MarkMessage(
+        epoch=author.epoch, node=author.node, segment=end.segment, number=end.number, last_seq=end.last_seq,
+        chain=end.chain,
+    )  # fmt: skip
+
+
+def digest_message(author: Author, end: host.LogEnd, at_seq: int, digest: str) -> DigestMessage:
+    """The message with the leader's digest at a mark."""
+    return DigestMessage(
+        epoch=author.epoch, node=author.node, segment=end.segment, number=end.number, last_seq=end.last_seq,
+        chain=end.chain, at_seq=at_seq, digest=digest,
     )  # fmt: skip
 
 

@@ -10,7 +10,16 @@ from typing import Any
 
 from engine import host
 from gateway.cluster.log_stream import Stored
-from gateway.cluster.messages import EpochMessage, Message, Place, RecordMessage, SideMessage
+from gateway.cluster.messages import (
+    DigestMessage,
+    EpochMessage,
+    HandoverMessage,
+    MarkMessage,
+    Message,
+    Place,
+    RecordMessage,
+    SideMessage,
+)
 from gateway.cluster.side_copy import SideCopy, SideError
 
 REGISTRY = "registry.db"
@@ -33,10 +42,16 @@ class Follower:
         self.registry = registry
         registry.is_held = copy is not None  # until a message shows that the journal here is this stream's
         self.apply: Callable[[Any], None] = _nothing
+        self.digest: Callable[[], str] | None = None
+        """The digest of the state as it is, once somebody applies the commands."""
+        self._marked = (-1, "")
+        """The last sequence before the last mark, and the digest there."""
         self.stream_seq = 0
         """The last message that was taken."""
         self.leader: EpochMessage | None = None
         """Who leads, as the last epoch message says."""
+        self.handed_to = ""
+        """The node that the leader asks to lead, with the last message that was taken; empty when it asks nobody."""
         end = None if copy is None else host.log_end(directory)
         self.place = Place(0, 0) if end is None else Place(end.segment, end.number)
         """The last record that the copy has; segment 0 without any."""
@@ -102,8 +117,15 @@ class Follower:
             )
         elif isinstance(message, RecordMessage):
             self._take_record(message)
-        else:
+        elif isinstance(message, SideMessage):
             self._take_side(message)
+        elif isinstance(message, MarkMessage):
+            self._take_mark(message)
+        elif isinstance(message, DigestMessage):
+            self._compare_digest(message)
+        self.handed_to = ""
+        if isinstance(message, HandoverMessage) and message.to != message.node:
+            self.handed_to = message.to
         self.stream_seq = stored.seq
         self.note_end(message)
 
@@ -152,6 +174,20 @@ class Follower:
             self.registry.take(message)
         except SideError as error:
             raise DivergenceError(str(error)) from None
+
+    def _take_mark(self, message: MarkMessage) -> None:
+        """The state is as it is behind this message, unless the journal has more already."""
+        if self.digest is not None and message.place == self.place:
+            self._marked = message.last_seq, self.digest()
+
+    def _compare_digest(self, message: DigestMessage) -> None:
+        at_seq, digest = self._marked
+        if at_seq == message.at_seq and digest != message.digest:
+            raise DivergenceError(
+                f"{self.directory}: the state at sequence {at_seq} has digest {digest[:16]}, and the journal of "
+                f"{message.node} leads to {message.digest[:16]}: the logs are the same, so one of the two machines "
+                "computes otherwise or its memory was changed; keep this folder, see RUNBOOK, divergence"
+            )
 
     def _diverged(self, why: str) -> DivergenceError:
         return DivergenceError(

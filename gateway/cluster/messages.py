@@ -5,15 +5,16 @@ message is, who wrote it in which epoch, and the last record up to there stand i
 alone says who leads and how far the log goes. The names of headers are case-sensitive.
 """
 
+import secrets
 import zlib
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, get_args
 
 import msgspec
 
-Kind = Literal["record", "deflated", "epoch", "side"]
-"""What a message is: a record of the journal, one whose body is deflated, who leads from here on, pages of a side file.
-"""
+Kind = Literal["record", "deflated", "epoch", "side", "handover", "mark", "digest"]
+"""What a message is: a record of the journal, one whose body is deflated, who leads from here on, pages of a side file,
+who is asked to lead; a place at which the state is to be digested, and the leader's digest of one."""
 KIND, EPOCH, NODE = "Lionrock-Kind", "Lionrock-Epoch", "Lionrock-Node"
 SEGMENT, NUMBER = "Lionrock-Segment", "Lionrock-Record"
 FIRST, LAST, CHAIN = "Lionrock-First", "Lionrock-Last", "Lionrock-Chain"
@@ -31,6 +32,8 @@ DEFLATE_BYTES = 1024
 """From this size on a record is deflated, where that makes it smaller. Rows are alike, so it takes little, and a byte
 costs the three servers more: each of them hashes it and writes it twice."""
 _LEVEL = 1
+PROCESS = secrets.token_hex(8)
+"""A random number of this process: two live nodes of one name are told apart by it."""
 Headers = Mapping[str, str]
 
 
@@ -110,6 +113,17 @@ class EpochMessage(_Beside, frozen=True, kw_only=True):
     addresses: list[str]
     """Where clients find the node: websocket addresses."""
     time_ns: int
+    process: str = ""
+    """The random number of the process that leads: two live nodes of one name are told apart by it."""
+
+
+class HandoverMessage(_Beside, frozen=True, kw_only=True):
+    """The leader asks another node to lead from here on, without waiting for silence. It writes nothing more.
+
+    With its own name it takes that back. Whatever is written next, by whom the stream takes it, ends the offer.
+    """
+
+    to: str
 
 
 class SideMessage(_Beside, frozen=True, kw_only=True):
@@ -127,17 +141,48 @@ class SideMessage(_Beside, frozen=True, kw_only=True):
     pages: dict[int, bytes]
 
 
+class MarkMessage(_Beside, frozen=True, kw_only=True):
+    """Whoever follows takes the digest of its state here, behind the last record: the leader's comes later."""
+
+
+class DigestMessage(_Beside, frozen=True, kw_only=True):
+    """The digest of the state to which the leader's journal leads at a mark before."""
+
+    at_seq: int
+    """The last sequence before the mark."""
+    digest: str
+
+
 class Beat(msgspec.Struct, frozen=True, kw_only=True):
     """The leader's heartbeat, on a subject of its own that no stream keeps."""
 
     epoch: int
     node: str
     last_seq: int
+    process: str = ""
 
 
-Message = RecordMessage | EpochMessage | SideMessage
-_BODIES: dict[str, type[EpochMessage] | type[SideMessage]] = {"epoch": EpochMessage, "side": SideMessage}
-_KINDS: dict[type[Message], Kind] = {RecordMessage: "record", EpochMessage: "epoch", SideMessage: "side"}
+class Present(msgspec.Struct, frozen=True, kw_only=True):
+    """What a standby answers when somebody asks which nodes there are."""
+
+    node: str
+    process: str
+    stream_seq: int
+    """How far it has the stream."""
+    why_not: str = ""
+    """Why it must not lead now; empty when it may."""
+
+
+Beside = EpochMessage | SideMessage | HandoverMessage | MarkMessage | DigestMessage
+Message = RecordMessage | Beside
+_BODIES: dict[str, type[Beside]] = {
+    "epoch": EpochMessage, "side": SideMessage, "handover": HandoverMessage, "mark": MarkMessage,
+    "digest": DigestMessage,
+}  # fmt: skip
+_KINDS: dict[type[Message], Kind] = {
+    RecordMessage: "record", EpochMessage: "epoch", SideMessage: "side", HandoverMessage: "handover",
+    MarkMessage: "mark", DigestMessage: "digest",
+}  # fmt: skip
 
 
 def stream_name(venue: str) -> str:
@@ -153,6 +198,11 @@ def log_subject(venue: str) -> str:
 def beat_subject(venue: str) -> str:
     """The subject of the leader's heartbeat."""
     return f"beat.{venue}"
+
+
+def nodes_subject(venue: str) -> str:
+    """The subject on which the standbys are asked which of them there are."""
+    return f"nodes.{venue}"
 
 
 def pack(message: Message) -> tuple[dict[str, str], bytes]:
@@ -236,3 +286,16 @@ def unpack_beat(data: bytes) -> Beat:
         return msgspec.msgpack.decode(data, type=Beat)
     except (msgspec.DecodeError, ValueError) as error:
         raise MessageError(f"a heartbeat that cannot be read: {error}") from None
+
+
+def pack_present(present: Present) -> bytes:
+    """The bytes of what a standby answers."""
+    return msgspec.msgpack.encode(present)
+
+
+def unpack_present(data: bytes) -> Present:
+    """What a standby has answered. MessageError."""
+    try:
+        return msgspec.msgpack.decode(data, type=Present)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise MessageError(f"an answer of a node that cannot be read: {error}") from None

@@ -64,7 +64,10 @@ def begin(node: Node) -> Process:
     file = node.folder / "server.conf"
     file.write_text(server_file(node))
     command = [program, "-c", str(file), "-l", str(node.folder / "server.log"), "--ports_file_dir", str(node.folder)]
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,  # a Ctrl-C is for whoever runs it, which ends what needs it first
+    )  # fmt: skip
 
 
 def _free_ports(count: int) -> list[int]:

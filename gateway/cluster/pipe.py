@@ -13,17 +13,20 @@ import msgspec
 from engine.host import RawRecord
 from gateway.cluster.messages import Place, Reason
 
-LEAD, RECORD, BEAT, SIDE, FINISH = 1, 2, 3, 4, 5
-"""From the venue: lead from here on; a record; a heartbeat; a file beside the journal has changed; send all and end."""
-CONFIRMED, STATE, FINISHED = 16, 17, 18
-"""From the publisher: the stream has everything up to this record; how it stands; all is sent."""
+LEAD, RECORD, BEAT, SIDE, FINISH, FIND, HAND_OVER, MARK, DIGEST = 1, 2, 3, 4, 5, 6, 7, 8, 9
+"""From the venue: lead from here on; a record; a heartbeat; a file beside the journal has changed; send all and end;
+find who could lead next; ask this node to lead behind what was sent; mark its end; a digest at a mark."""
+CONFIRMED, STATE, FINISHED, FOUND, KEPT, MARKED = 16, 17, 18, 19, 20, 21
+"""From the publisher: the stream has everything up to this record; how it stands; all is sent; who could lead next;
+this node leads on, and why; the last sequence before a mark."""
 _HEAD = struct.Struct("<BI")
 _RECORD = struct.Struct("<IIqq32s")
 _CONFIRMED = struct.Struct("<IIq")
 _BEAT = struct.Struct("<q")
-Standing = Literal["idle", "leading", "silent", "fenced", "refused", "lost"]
+Standing = Literal["idle", "leading", "silent", "fenced", "refused", "setup", "lost", "handed"]
 """How a publisher stands: it waits to lead; it leads; the stream does not answer; another node leads; this node may not
-lead; the stream has lost what it had confirmed. After the last three it ends."""
+lead; servers or settings are not as a venue needs them; the stream has lost what it had confirmed; another node leads,
+as it was asked to. After the last five it ends."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +37,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     node: str
     replicas: int
     window: int
+    process: str = ""
+    """The random number of the venue's process."""
 
 
 class Lead(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +52,8 @@ class Lead(msgspec.Struct, frozen=True, kw_only=True):
     """The stream's sequence of the epoch's message, when that is written already; 0: compare and write it."""
     end: tuple[int, int, int, bytes] = (0, 0, 0, b"")
     """Then also the log's end: segment, record, last sequence, chain."""
+    is_again: bool = False
+    """Whether a process before this one has led for the same venue."""
     before: tuple[int, int] | None = None
     """The first record that is sent through the pipe, when the venue trades already."""
 
@@ -58,6 +65,22 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     line: str = ""
     epoch: int = 0
     server: str = ""
+    stream_seq: int = 0
+    """Once it has handed over: where the stream ended, with everything of this node."""
+
+
+class Digested(msgspec.Struct, frozen=True, kw_only=True):
+    """The digest of the state at a mark."""
+
+    at_seq: int
+    digest: str
+
+
+class Successor(msgspec.Struct, frozen=True, kw_only=True):
+    """Who could lead next; no node, and why, when nobody can."""
+
+    node: str
+    line: str = ""
 
 
 class SideChanged(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,13 +112,13 @@ def read_record(content: bytes) -> RawRecord:
     return RawRecord(segment, number, first_seq, last_seq, chain, (b"", b"", content[_RECORD.size :]))
 
 
-def beat_frame(last_seq: int) -> bytes:
-    """A heartbeat."""
-    return frame(BEAT, _BEAT.pack(last_seq))
+def beat_frame(last_seq: int, kind: int = BEAT) -> bytes:
+    """A heartbeat, or where a mark stands."""
+    return frame(kind, _BEAT.pack(last_seq))
 
 
 def read_beat(content: bytes) -> int:
-    """The venue's last sequence, of a heartbeat."""
+    """The last sequence of a heartbeat or a mark."""
     (last_seq,) = _BEAT.unpack(content)
     return int(last_seq)
 

@@ -129,6 +129,10 @@ class Publisher:
         if newest is not None:
             self.on_confirmed(newest.message)
 
+    def look(self) -> None:
+        """Have the stream say what it ends with: does another node lead?"""
+        self._doubt("another node was asked to lead")
+
     # --- doubt ----------------------------------------------------------------------------------------------------
 
     def _doubt(self, why: str) -> None:

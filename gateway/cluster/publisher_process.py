@@ -23,17 +23,32 @@ import uvloop
 from engine import host
 from gateway.cluster import pipe
 from gateway.cluster.answers import Reply, SetupError, StreamError
-from gateway.cluster.beginning import FencedError, RefusedError, begin, epoch_message, record_message, side_message
+from gateway.cluster.beginning import (
+    FencedError,
+    RefusedError,
+    begin,
+    digest_message,
+    epoch_message,
+    handover_message,
+    mark_message,
+    record_message,
+    side_message,
+)
 from gateway.cluster.messages import Author, Beat, EpochMessage, Message, Place
-from gateway.cluster.pipe import FrameReader, Lead, Report, Settings, SideChanged, Standing
+from gateway.cluster.pipe import Digested, FrameReader, Lead, Report, Settings, SideChanged, Standing, Successor
 from gateway.cluster.publisher import PAUSE_SECONDS, LostError, Publisher
 from gateway.cluster.side_pages import SideFile
 from gateway.cluster.stream import Stream
 
 READ_BYTES = 1 << 20
 REPLY_SECONDS = 2.0
+HANDOVER_SECONDS = 2.0
+"""How long the node that was asked to lead may take; then this one leads on."""
+HANDOVER_LOOK_SECONDS = 0.005
+TWIN_SECONDS = 0.5
+"""How long another live node of this node's name is listened for, before it leads."""
 ENDS: dict[type[Exception], Standing] = {
-    FencedError: "fenced", RefusedError: "refused", SetupError: "refused", LostError: "lost",
+    FencedError: "fenced", RefusedError: "refused", SetupError: "setup", LostError: "lost",
     host.JournalError: "refused", host.CorruptJournalError: "refused",
 }  # fmt: skip
 
@@ -56,6 +71,8 @@ class PublisherProcess:
         self._reader = FrameReader()
         self._task: asyncio.Task[None] | None = None
         self._is_leading = False
+        self._is_handing = False
+        """Whether another node was asked to lead, and has all of this one's records."""
         self._out = bytearray()
         self._is_writing = False
 
@@ -77,6 +94,8 @@ class PublisherProcess:
             self._task = asyncio.create_task(self._serve(msgspec.msgpack.decode(content, type=Lead)))
         elif kind == pipe.BEAT:
             await self._beat(pipe.read_beat(content))
+        elif kind == pipe.FIND:
+            self._finding = asyncio.create_task(self._find(content.decode()))
         else:
             self._held.append((kind, content))
             self._release()
@@ -89,6 +108,12 @@ class PublisherProcess:
                 self._queue(pipe.read_record(content))
             elif kind == pipe.SIDE:
                 self._hold_for(self._copy_side(msgspec.msgpack.decode(content, type=SideChanged)))
+            elif kind == pipe.MARK:
+                self._mark()
+            elif kind == pipe.DIGEST:
+                self._digest(msgspec.msgpack.decode(content, type=Digested))
+            elif kind == pipe.HAND_OVER:
+                self._hold_for(self._hand_over(content.decode()))
             elif kind == pipe.FINISH:
                 self._hold_for(self._finish())
 
@@ -110,6 +135,8 @@ class PublisherProcess:
         try:
             yield
         except tuple(ENDS) as error:
+            if isinstance(error, FencedError) and self._is_handing:
+                self._end_with("handed", f"node {error.found.node} leads since epoch {error.found.epoch}")
             self._end_with(ENDS[type(error)], str(error))
         except Exception:
             traceback.print_exc()
@@ -134,16 +161,78 @@ class PublisherProcess:
         else:  # the process before this one has sent it
             self._tell(pipe.confirmed_frame(place, record.last_seq))
 
+    def _mark(self) -> None:
+        """Have whoever follows take the digest of its state behind the last record."""
+        assert self._publisher is not None
+        self._publisher.put(mark_message(self._author, self._end))
+        self._tell(pipe.beat_frame(self._end.last_seq, pipe.MARKED))
+
+    def _digest(self, digested: Digested) -> None:
+        assert self._publisher is not None
+        self._publisher.put(digest_message(self._author, self._end, digested.at_seq, digested.digest))
+
     async def _beat(self, last_seq: int) -> None:
         if self._is_leading:
             with contextlib.suppress(StreamError):
-                await self._stream.beat(Beat(epoch=self._author.epoch, node=self._author.node, last_seq=last_seq))
+                await self._stream.beat(
+                    Beat(
+                        epoch=self._author.epoch, node=self._author.node, last_seq=last_seq,
+                        process=self._settings.process,
+                    )
+                )  # fmt: skip
 
     async def _finish(self) -> None:
         """Say when everything is confirmed."""
         while self._publisher is not None and self._publisher.waiting:
             await asyncio.sleep(PAUSE_SECONDS / 10)
         self._tell(pipe.frame(pipe.FINISHED))
+
+    # --- handing over ---------------------------------------------------------------------------------------------
+
+    async def _find(self, wanted: str) -> None:
+        """Tell the venue which standby could lead next: this one, or without a name the most advanced."""
+        try:
+            present = await self._stream.nodes()
+        except StreamError as error:
+            self._tell(pipe.message_frame(pipe.FOUND, Successor(node="", line=f"the stream does not answer: {error}")))
+            return
+        named = [node for node in present if wanted in ("", node.node)]
+        able = [node.node for node in named if not node.why_not]
+        if able:
+            found = Successor(node=able[0])
+        elif named:
+            found = Successor(node="", line=f"node {named[0].node} must not lead now: {named[0].why_not}")
+        elif present:
+            names = ", ".join(node.node for node in present)
+            found = Successor(node="", line=f"no standby {wanted} answers; there is {names}")
+        else:
+            found = Successor(node="", line="no standby answers; start one: lionrock standby")
+        self._tell(pipe.message_frame(pipe.FOUND, found))
+
+    async def _hand_over(self, to: str) -> None:
+        """Ask a node to lead, behind all that was sent. Its epoch ends this process; without it this node leads on.
+
+        The offer is taken back in the stream, so that nothing is written while it may still be taken up.
+        """
+        publisher = self._publisher
+        assert publisher is not None
+        publisher.put(handover_message(self._author, self._end, to))
+        await self._all_confirmed()
+        self._is_handing = True
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + HANDOVER_SECONDS
+        while loop.time() < deadline:
+            publisher.look()
+            await asyncio.sleep(HANDOVER_LOOK_SECONDS)
+        publisher.put(handover_message(self._author, self._end, self._author.node))
+        await self._all_confirmed()
+        self._is_handing = False
+        line = f"node {to} did not lead within {HANDOVER_SECONDS:g} s; this one leads on"
+        self._tell(pipe.message_frame(pipe.KEPT, Successor(node=to, line=line)))
+
+    async def _all_confirmed(self) -> None:
+        while self._publisher is not None and self._publisher.waiting:
+            await asyncio.sleep(HANDOVER_LOOK_SECONDS / 5)
 
     # --- leading --------------------------------------------------------------------------------------------------
 
@@ -177,6 +266,7 @@ class PublisherProcess:
     async def _begin_epoch(self, lead: Lead) -> tuple[int, Iterator[host.RawRecord]]:
         """Compare, and write this epoch's message: its sequence, and the records that the stream lacks."""
         before = None if lead.before is None else Place(*lead.before)
+        await self._listen_for_twin(lead)
         while True:
             try:
                 if not self._stream.server:
@@ -185,7 +275,7 @@ class PublisherProcess:
                 sequence, found = await self._stream.last()
                 begun = begin(Path(lead.journal), self._settings.node, found, before)
                 author = Author(1 if found is None else found.author.epoch + 1, self._settings.node)
-                message = epoch_message(author, begun.end, lead.reason, lead.addresses)
+                message = epoch_message(author, begun.end, lead.reason, lead.addresses, self._settings.process)
                 if await self._is_written(sequence, message):
                     self._author, self._end = author, begun.end
                     return sequence + 1, begun.lacking
@@ -193,6 +283,20 @@ class PublisherProcess:
                 self._stream.drop()
                 self._report("silent", str(error))
             await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _listen_for_twin(self, lead: Lead) -> None:
+        """SetupError when another live node of this name leads; a process that goes on for its venue has none."""
+        if lead.is_again:
+            return
+        own, heard = self._settings, set[Beat]()
+        self._stream.on_beat = heard.add
+        await asyncio.sleep(TWIN_SECONDS)
+        self._stream.on_beat = lambda beat: None
+        if any(beat.node == own.node and beat.process != own.process for beat in heard):
+            raise SetupError(
+                f"cluster.node {own.node}: another process of this name leads the venue now; two nodes must not have "
+                "one name: stop the other one, or choose another name with --node and start this one as a standby"
+            )
 
     async def _is_written(self, sequence: int, message: EpochMessage) -> bool:
         """Publish an epoch's message behind this sequence; whether the stream ends with it now."""
@@ -218,7 +322,10 @@ class PublisherProcess:
         self._report(publisher.state, publisher.why if publisher.state == "silent" else "")
 
     def _report(self, standing: Standing, line: str = "") -> None:
-        report = Report(standing=standing, line=line, epoch=self._author.epoch, server=self._stream.server)
+        stream_seq = 0 if self._publisher is None else self._publisher.confirmed
+        report = Report(
+            standing=standing, line=line, epoch=self._author.epoch, server=self._stream.server, stream_seq=stream_seq
+        )
         self._tell(pipe.message_frame(pipe.STATE, report))
 
     def _end_with(self, standing: Standing, line: str) -> None:

@@ -22,11 +22,11 @@ import msgspec
 from engine import host
 from gateway import clock
 from gateway.cluster import pipe
-from gateway.cluster.messages import Place, Reason
-from gateway.cluster.pipe import FrameReader, Lead, Report, Settings, SideChanged, Standing
+from gateway.cluster.messages import PROCESS, Place, Reason
+from gateway.cluster.pipe import FrameReader, Lead, Report, Settings, SideChanged, Standing, Successor
 from gateway.config import Config
 from gateway.venue.health import Effect, Health
-from gateway.venue.released import NotLeadingError
+from gateway.venue.released import MissetError, NotLeadingError
 
 NAME = "LOG_NOT_REPLICATED"
 """The reason that clients read while the stream does not answer."""
@@ -36,7 +36,7 @@ SEND_BYTES = 1 << 22
 SENT_PARTS = 64
 PUBLISHED = 256
 """Messages under way at most while the stream gets what it lacks. While a venue trades, fewer and larger ones are."""
-FINAL: frozenset[Standing] = frozenset({"fenced", "refused", "lost"})
+FINAL: frozenset[Standing] = frozenset({"fenced", "refused", "setup", "lost", "handed"})
 _REMEDY = (
     "nothing acknowledged is lost; orders are taken again by themselves once a majority of the servers answers: see "
     "`nats server list` and their logs"
@@ -56,7 +56,7 @@ class _Sent(NamedTuple):
 class Replication:
     """Used in the venue's loop, but for `on_record`, which any one thread calls at a time."""
 
-    def __init__(self, config: Config, fail: Callable[[NotLeadingError], None]) -> None:
+    def __init__(self, config: Config, fail: Callable[[host.JournalError], None]) -> None:
         """`fail` gets the error that ends this node's lead."""
         self._config, self._cluster, self._fail = config, config.cluster, fail
         self._process: subprocess.Popen[bytes] | None = None
@@ -79,11 +79,16 @@ class Replication:
         """The last sequence that the stream has, and the log's hash there."""
         self.on_replicated: Callable[[], None] = lambda: None
         """Called when the stream has more."""
+        self.on_marked: Callable[[int], None] = lambda seq: None
+        """Called with the last sequence before a mark that was asked for."""
         self.standing: Standing = "idle"
         self.line = ""
         self.epoch = 0
         self.server = ""
+        self.stream_seq = 0
+        """Once another node leads as it was asked to: where the stream ended, with everything of this node."""
         self.restarts = 0
+        self._told: Successor | None = None
 
     @property
     def is_leading(self) -> bool:
@@ -115,7 +120,7 @@ class Replication:
         cluster = self._cluster
         settings = Settings(
             servers=cluster.server_list, venue=cluster.venue, node=cluster.node_name, replicas=cluster.replicas,
-            window=max(PUBLISHED, cluster.under_way),
+            window=max(PUBLISHED, cluster.under_way), process=PROCESS,
         )  # fmt: skip
         root = str(Path(__file__).parents[2])
         paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -146,7 +151,11 @@ class Replication:
             await self._changed.wait()
         if self.standing in FINAL:
             self.close()
-            raise NotLeadingError(self.line)
+            raise self._error()
+
+    def _error(self) -> host.JournalError:
+        """Why this node does not lead."""
+        return MissetError(self.line) if self.standing == "setup" else NotLeadingError(self.line)
 
     def _fall(self) -> None:
         """The process has ended."""
@@ -154,9 +163,12 @@ class Replication:
         if self._is_closing:
             return
         if self.standing in FINAL:
-            self._fail(NotLeadingError(self.line))
+            if self.standing != "handed":
+                self._fail(self._error())
             return
         self.restarts += 1
+        self._told = Successor(node="", line="the process that publishes the log has ended; try again")
+        self._changed.set()
         self.standing, self.line = "silent", "the process that publishes the log has ended; another one begins"
         _LOG.error("%s", self.line)
         self._loop.call_later(RESTART_SECONDS, self._again)
@@ -176,7 +188,9 @@ class Replication:
         with self._lock:
             sent, self._is_writing = list(self._unconfirmed), False
             before = sent[0].place if sent else None
-            again = msgspec.structs.replace(self._lead, reason="start", epoch=0, sequence=0, before=before)
+            again = msgspec.structs.replace(
+                self._lead, reason="start", epoch=0, sequence=0, before=before, is_again=True
+            )
             self._unsent = deque([pipe.message_frame(pipe.LEAD, again), *self._sides.values()])
             for entry in sent:
                 self._unsent.extend(entry.frame)
@@ -262,6 +276,14 @@ class Replication:
         with self._lock:
             self._flush()
 
+    def mark(self) -> None:
+        """Have whoever follows take the digest of its state behind the records so far; `on_marked` says where."""
+        self._send([pipe.frame(pipe.MARK)])
+
+    def digested(self, seq: int, digest: str) -> None:
+        """Have whoever follows compare: the journal leads to this digest at a mark."""
+        self._send([pipe.message_frame(pipe.DIGEST, pipe.Digested(at_seq=seq, digest=digest))])
+
     # --- in -------------------------------------------------------------------------------------------------------
 
     def _read(self) -> None:
@@ -281,6 +303,11 @@ class Replication:
                 newest = pipe.read_confirmed(content)[0]
             elif kind == pipe.STATE:
                 self._stand(msgspec.msgpack.decode(content, type=Report))
+            elif kind in (pipe.FOUND, pipe.KEPT):
+                self._told = msgspec.msgpack.decode(content, type=Successor)
+                self._changed.set()
+            elif kind == pipe.MARKED:
+                self.on_marked(pipe.read_beat(content))
             elif kind == pipe.FINISHED:
                 self._is_closing = True
                 self._changed.set()
@@ -301,9 +328,10 @@ class Replication:
 
     def _stand(self, report: Report) -> None:
         if report.standing != self.standing or report.line != self.line:
-            level = logging.INFO if report.standing in ("idle", "leading") else logging.ERROR
+            level = logging.INFO if report.standing in ("idle", "leading", "handed") else logging.ERROR
             _LOG.log(level, "the log's publisher is %s%s", report.standing, report.line and f": {report.line}")
         self.standing, self.line, self.epoch, self.server = report.standing, report.line, report.epoch, report.server
+        self.stream_seq = report.stream_seq
         self._changed.set()
 
     def look(self, health: Health) -> None:
@@ -320,8 +348,36 @@ class Replication:
         """What clients are told of the cluster."""
         return {
             "role": "leader", "node": self._cluster.node_name, "epoch": self.epoch,
+            "began": "" if self._lead is None else self._lead.reason,
             "acknowledge": self._cluster.acknowledge, "replicated_sequence": self.replicated_seq,
         }  # fmt: skip
+
+    # --- handing over ---------------------------------------------------------------------------------------------
+
+    async def find_successor(self, wanted: str) -> Successor:
+        """The standby that could lead next: this one, or without a name the most advanced; or why there is none."""
+        self._told = None
+        self._send([pipe.frame(pipe.FIND, wanted.encode())])
+        return await self._answer()
+
+    async def hand_over(self, to: str) -> str:
+        """Have this node lead behind everything that was sent: why it does not, or nothing once it does.
+
+        Nothing may be written from here on, unless it does not.
+        """
+        self._told = None
+        self._send([pipe.frame(pipe.HAND_OVER, to.encode())])
+        return (await self._answer()).line
+
+    async def _answer(self) -> Successor:
+        """What the process says, or that it has ended."""
+        while self._told is None and self.standing not in FINAL:
+            self._changed.clear()
+            await self._changed.wait()
+        if self.standing in FINAL:
+            return Successor(node="", line="" if self.standing == "handed" else self.line)
+        assert self._told is not None
+        return self._told
 
     # --- the end --------------------------------------------------------------------------------------------------
 

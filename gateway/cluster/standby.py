@@ -19,7 +19,19 @@ from engine import disk, host
 from gateway import clock
 from gateway.cluster.follower import DivergenceError, Follower
 from gateway.cluster.log_stream import Bounds, LogStream, NotLastError, PurgedError, Stored, StreamError
-from gateway.cluster.messages import EpochMessage, MessageError, Reason, beat_subject, stream_name, unpack_beat
+from gateway.cluster.messages import (
+    PROCESS,
+    EpochMessage,
+    MessageError,
+    Present,
+    Reason,
+    beat_subject,
+    nodes_subject,
+    pack_present,
+    stream_name,
+    unpack_beat,
+)
+from gateway.cluster.nodes import present_nodes
 from gateway.wire.log_lines import event
 
 LOOK_SECONDS = 0.025
@@ -33,6 +45,8 @@ AHEAD_NS = 30_000_000_000
 """A journal that has more than the stream for so long is another one. A server that was cut off may show an older end
 of the stream until it notices, which takes about 10 s."""
 WAIT_SECONDS = 0.2
+PLACE = "standby.place"
+"""The file of a data folder that keeps the place in the stream."""
 _LOG = logging.getLogger("lionrock.cluster")
 
 
@@ -42,6 +56,16 @@ class Node(NamedTuple):
     name: str
     addresses: list[str]
     silence_ms: int = 300
+
+
+class TwinError(host.JournalError):
+    """Another live node has this node's name: one line with the remedy."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"cluster.node {name}: another process of this name is up; two nodes must not have one name: stop the "
+            "other one, or choose another name with --node"
+        )
 
 
 class Led(NamedTuple):
@@ -58,6 +82,11 @@ class _Noted(msgspec.Struct):
     leader: EpochMessage | None
 
 
+def note_place(data: Path, stream_seq: int) -> None:
+    """Note in a data folder that it has everything up to this message of the stream, for the next start. OSError."""
+    disk.write_atomically(data / PLACE, [msgspec.msgpack.encode(_Noted(stream_seq, None))])
+
+
 class Standby:
     """Follows one stream. `catch_up`, then `run`, which returns when this node leads."""
 
@@ -68,6 +97,11 @@ class Standby:
         self._wanted: EpochMessage | None = None
         self._led: Led | None = None
         self._said = ""
+        self._wake = asyncio.Event()
+        """Set when the leader hands over to this node."""
+        self._has_twin = False
+        self._leader_seq = 0
+        """The last sequence that the leader has said it has."""
         self.on_taken: Callable[[], None] = _nothing
         """Called after each message that was taken: a server tells whoever listens."""
         self.can_lead: Callable[[], str] = lambda: ""
@@ -99,6 +133,7 @@ class Standby:
             "leader": "" if follower.leader is None else follower.leader.node,
             "leader_addresses": [] if follower.leader is None else follower.leader.addresses,
             "applied_sequence": follower.last_seq, "silent_ms": self.silent_ms,
+            "behind_commands": max(0, self._leader_seq - follower.last_seq),
         }  # fmt: skip
 
     async def catch_up(self, is_enough: Callable[[], bool]) -> None:
@@ -158,7 +193,10 @@ class Standby:
         first_seq = self._follower.stream_seq + 1
         if first_seq == 1 and (bounds := await self._bounds()) is not None:
             first_seq = max(first_seq, bounds.first_seq)
-        beats = await self._stream.connection.subscribe(beat_subject(self._stream.venue), cb=self._beaten)
+        connection, venue = self._stream.connection, self._stream.venue
+        beats = await connection.subscribe(beat_subject(venue), cb=self._beaten)
+        await self._refuse_twin()
+        asked = await connection.subscribe(nodes_subject(venue), cb=self._tell_present)
         self._heard_ns = self._taken_ns = clock.steady_ns()
         follow = self._stream.follow(first_seq, self._take, lambda: self._led is not None)
         tasks = [asyncio.create_task(work) for work in (follow, self._watch(), self._keep())]
@@ -171,8 +209,9 @@ class Standby:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            with suppress(NatsError, OSError):
-                await beats.unsubscribe()
+            for subscription in (beats, asked):
+                with suppress(NatsError, OSError):
+                    await subscription.unsubscribe()
         assert self._led is not None
         return self._led
 
@@ -188,20 +227,46 @@ class Standby:
                 "start the standby again"
             ) from error
         self._heard_ns = self._taken_ns = clock.steady_ns()
+        if self._follower.handed_to == self._node.name:
+            self._wake.set()
         if self._wanted is not None and stored.message == self._wanted:
             self._led = Led(self._wanted, stored.seq)
         self.on_taken()
 
     async def _beaten(self, found: Msg) -> None:
         with suppress(MessageError):
-            if unpack_beat(found.data).epoch >= self._follower.epoch:
-                self._heard_ns = clock.steady_ns()
+            beat = unpack_beat(found.data)
+            if beat.epoch >= self._follower.epoch:
+                self._heard_ns, self._leader_seq = clock.steady_ns(), beat.last_seq
+            self._has_twin |= beat.node == self._node.name and beat.process != PROCESS
+
+    async def _refuse_twin(self) -> None:
+        """TwinError when another live node of this name leads, or follows too. A stream that is away says nothing."""
+        with suppress(NatsError, OSError):
+            present = await present_nodes(self._stream.connection, self._stream.venue)
+            self._has_twin |= any(node.node == self._node.name and node.process != PROCESS for node in present)
+        if self._has_twin:
+            raise TwinError(self._node.name)
+
+    async def _tell_present(self, found: Msg) -> None:
+        """Somebody asks which standbys there are."""
+        follower = self._follower
+        why_not = self.can_lead() or follower.why_not_to_lead
+        if follower.leader is None or follower.copy is None:
+            why_not = why_not or "it has not seen who leads yet"
+        present = Present(
+            node=self._node.name, process=PROCESS, stream_seq=follower.stream_seq, why_not=why_not
+        )  # fmt: skip
+        with suppress(NatsError, OSError):
+            await found.respond(pack_present(present))
 
     async def _watch(self) -> None:
         """Look at the leader's silence. A look that comes late says that this node stood still, not the leader."""
         looked_ns = clock.steady_ns()
         while self._led is None:
-            await asyncio.sleep(LOOK_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), LOOK_SECONDS)
+            self._wake.clear()
             now_ns = clock.steady_ns()
             if now_ns - looked_ns > LATE_NS:
                 self._heard_ns = now_ns
@@ -209,8 +274,9 @@ class Standby:
             if self._follower.is_ahead and now_ns - self._taken_ns > AHEAD_NS:
                 await self._end_ahead()
             has_led = self._follower.leader is not None and self._follower.copy is not None
-            if has_led and self.silent_ms >= self._node.silence_ms:
-                await self._take_over("takeover")
+            is_asked = self._follower.handed_to == self._node.name
+            if has_led and (is_asked or self.silent_ms >= self._node.silence_ms):
+                await self._take_over("handover" if is_asked else "takeover")
                 looked_ns = clock.steady_ns()
 
     async def _end_ahead(self) -> None:
@@ -245,7 +311,7 @@ class Standby:
         try:
             why = self.can_lead() or await self._take_rest()
             if why:
-                self._say_once(f"the leader is silent, and this node does not lead: {why}")
+                self._say_once(f"the leader is silent or hands over, and this node does not lead: {why}")
             if why or self._led is not None:
                 return
             begun_ns, self._wanted = clock.steady_ns(), self._epoch(reason)
@@ -254,7 +320,7 @@ class Standby:
             _LOG.info("%s: the leader writes, or another standby leads", error)
             return
         except (StreamError, MessageError) as error:
-            self._say_once(f"the leader is silent, and this node does not lead: {error}")
+            self._say_once(f"the leader is silent or hands over, and this node does not lead: {error}")
             self._heard_ns = clock.steady_ns()  # the stream's silence made it silent: once it answers, it has its time
             return
         self._take(Stored(seq, self._wanted))
@@ -287,7 +353,7 @@ class Standby:
         return EpochMessage(
             epoch=follower.epoch + 1, node=node.name, reason=reason, addresses=node.addresses,
             segment=follower.place.segment, number=follower.place.number, last_seq=follower.last_seq,
-            chain=follower.copy.position.chain, time_ns=clock.wall_ns(),
+            chain=follower.copy.position.chain, time_ns=clock.wall_ns(), process=PROCESS,
         )  # fmt: skip
 
     def _say_once(self, line: str, level: int = logging.ERROR) -> None:

@@ -19,7 +19,8 @@ from nats.js.errors import APIError, NotFoundError
 
 from gateway.cluster import messages
 from gateway.cluster.answers import Last, Reply, SetupError, StreamError
-from gateway.cluster.messages import Beat, Message, MessageError
+from gateway.cluster.messages import Beat, Message, MessageError, Present
+from gateway.cluster.nodes import present_nodes
 
 CONNECT_SECONDS = 1.0
 ASK_SECONDS = 2.0
@@ -180,6 +181,13 @@ class Stream:
             await client.publish(messages.log_subject(self._venue), body, f"{self._inbox}.{token}", headers)
         except FAULTS as error:
             self._waiting.pop(token, None)
+            raise StreamError(_told(error)) from None
+
+    async def nodes(self) -> list[Present]:
+        """The standbys that there are, the most advanced first. StreamError."""
+        try:
+            return await present_nodes(self._connected(), self._venue)
+        except FAULTS as error:
             raise StreamError(_told(error)) from None
 
     async def beat(self, beat: Beat) -> None:

@@ -39,6 +39,7 @@ _EXAMPLES = """examples:
   lionrock demo --seconds 30 --json
   lionrock demo --port 8765 --data my-demo
   lionrock demo --hours 0
+  lionrock demo --cluster
 
 Open the address that it prints: it is logged in. Trade with the same key: lionrock trade, lionrock watch, or ccxt.
 The hours before (--hours) are traded by the engine itself, at past times, before the demo begins; a day takes seconds.
@@ -68,6 +69,11 @@ def add_parser(subparsers: Any) -> None:
         "--hours", type=whole(0, MAX_HOURS), default=HOURS, metavar="N",
         help=f"hours of trading before the demo in a new data folder, up to {MAX_HOURS} (default: {HOURS})",
     )  # fmt: skip
+    parser.add_argument(
+        "--cluster", action="store_true",
+        help="three servers of the replicated log, a node that leads and its standby: kill the leader and see; needs "
+        "the extra cluster",
+    )  # fmt: skip
     parser.add_argument("--durability", choices=("fsync", "os", "none"), default="fsync")
     parser.add_argument("--json", action="store_true", help="no table; one JSON object when it runs, one at the end")
     parser.set_defaults(run=run)
@@ -76,12 +82,14 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the demo; 0, or one line of error and 2."""
     with readable_errors("demo"), _ended_by_signal(), tempfile.TemporaryDirectory(prefix="lionrock-demo-") as temporary:
+        if not 0 <= args.port <= MAX_PORT:
+            raise ValueError(f"--port {args.port}: must be from 0 to {MAX_PORT}")
+        if args.cluster:
+            return _run_cluster(args, temporary)
         config = Config(
             data=args.data or temporary, port=args.port, durability=args.durability, testnet=True, max_stop_days=0,
             scripted_index=demo_market.scripted_index(),
         )  # fmt: skip
-        if not 0 <= args.port <= MAX_PORT:
-            raise ValueError(f"--port {args.port}: must be from 0 to {MAX_PORT}")
         make_data_folder(config.data)
         compile_engine()
         traders = _set_up(config, args.hours)
@@ -89,6 +97,15 @@ def run(args: argparse.Namespace) -> int:
             officers = demo_market.open_officers(config, clock.wall_ns())
             return uvloop.run(_Demo(config, traders, officers, args.seconds, args.json).run())
         return 0
+
+
+def _run_cluster(args: argparse.Namespace, temporary: str) -> int:
+    if args.data:
+        raise ValueError("--data: the nodes of --cluster have folders of their own; leave it out")
+    from gateway.commands.demo_cluster import run_cluster  # the other demo needs nothing of it
+
+    compile_engine()
+    return run_cluster(Path(temporary), args.port, args.seconds, args.json)
 
 
 @contextmanager

@@ -69,6 +69,16 @@ def set_up(config: Config, begin_ns: int) -> dict[str, Trader]:
     return traders
 
 
+def open_probe(config: Config, now_ns: int) -> Trader:
+    """An account of its own, for whoever measures how long nobody answers."""
+    registry = Registry(config.registry)
+    try:
+        vault = Vault(config.vault, registry)
+        return open_trader(registry, vault, f"probe-{len(registry.accounts())}", MILLION_MICROS, now_ns)
+    finally:
+        registry.close()
+
+
 def open_officers(config: Config, now_ns: int) -> dict[str, NewKey]:
     """Two officers, so that the console can be tried with four eyes; the traders' keys stay as they are."""
     registry = Registry(config.registry)

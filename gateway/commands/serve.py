@@ -51,7 +51,8 @@ _EXAMPLES = """examples:
 
 Settings come from the defaults, the file, the environment (LIONROCK_...), the flags; the last one wins.
 SIGTERM or Ctrl-C: refuse new orders, answer what is under way, write a snapshot, stop.
-exit codes: 0 stopped by a signal, 2 refused or failed, 3 an invariant does not hold: nothing after it was answered,
+exit codes: 0 stopped by a signal, 2 refused or failed: a setting, a port, servers that are not as a cluster needs
+them, another node of this name; 3 an invariant does not hold: nothing after it was answered,
 4 the disk failed: questions were answered until the signal, nothing else was taken,
 5 another node of the cluster leads, or the stream has more than this node: start it as a standby (lionrock standby)
 """
@@ -115,6 +116,11 @@ def run(args: argparse.Namespace) -> int:
             return 0
         if config.cluster.is_on:
             need_nats()
+        if config.cluster.follows_only:
+            raise ValueError(
+                "cluster.follows_only: this node is a mirror that only follows; start it with lionrock standby, or set "
+                "it to false once all other nodes are gone for good"
+            )
         log_lines.configure(config.log_format, config.log_level)
         accepted = _accepted(args)
         make_data_folder(config.data)
@@ -161,7 +167,9 @@ async def serve(
         loop.add_signal_handler(number, _finish, stopped)
     _say(server, as_json, phases)
     _LOG.info("the venue serves from sequence %d on", server.venue.engine.last_seq, extra=_started(server))
-    await asyncio.wait({stopped, server.failed}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({stopped, server.failed, server.handed}, return_when=asyncio.FIRST_COMPLETED)
+    if server.handed.done() and not server.failed.done():
+        return await _stand_by(server, as_json, stopped)
     failure = server.failed.exception() if server.failed.done() else None
     if failure is not None:
         disk = disk_failure(server.venue)
@@ -183,6 +191,19 @@ async def serve(
     _LOG.info("the venue has stopped at sequence %d", last_seq, extra=event("stopped", sequence=last_seq))
     print(json.dumps({"stopped": True, "sequence": last_seq}) if as_json else f"stopped at sequence {last_seq}")
     return 0
+
+
+async def _stand_by(server: Server, as_json: bool, stopped: "asyncio.Future[None]") -> int:
+    """Another node leads, as it was asked to: go on as its standby, in the same place, until a signal."""
+    from gateway.commands.standby_run import say_handed, stand_by  # a machine alone needs nothing of it
+
+    here = replace(server.venue.config, port=server.port, operations_port=server.operations_port)
+    say_handed(server, as_json)
+    await server.leave()
+    del server
+    gc.unfreeze()
+    gc.collect()
+    return await stand_by(here, as_json, stopped)
 
 
 def _started(server: Server) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """One run of a standby: fill the data folder, follow, lead, stop."""
 
 import asyncio
+import gc
 import json
 import logging
 import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,13 @@ from engine.host import BrokenError, JournalError
 from gateway.cluster.follower import DivergenceError, Follower
 from gateway.cluster.log_stream import LogStream, StreamError
 from gateway.cluster.messages import MessageError
+from gateway.cluster.rejoin import cut_unreplicated
 from gateway.cluster.side_copy import SideCopy, into_database
-from gateway.cluster.standby import Node, Standby
+from gateway.cluster.standby import PLACE, Node, Standby
 from gateway.commands.common import FAILED
 from gateway.commands.serve import BROKEN, DIVERGED, NOT_LEADING, SWITCH_SECONDS, not_listening, tune
 from gateway.config import Config
+from gateway.net.server import Server
 from gateway.net.standby_server import StandbyServer
 from gateway.venue.released import NotLeadingError
 from gateway.wire.log_lines import event
@@ -36,13 +40,37 @@ async def run_standby(config: Config, as_json: bool) -> int:
     stopped = asyncio.get_running_loop().create_future()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _finish, stopped)
-    run = Run(config, as_json)
-    try:
-        return await run.whole(stopped)
-    except (JournalError, MessageError) as error:
-        return _failed(error)
-    finally:
-        await run.close()
+    return await stand_by(config, as_json, stopped)
+
+
+async def stand_by(config: Config, as_json: bool, stopped: "asyncio.Future[None]") -> int:
+    """Follow, lead, hand over and follow again, until a signal or a failure; the exit code."""
+    while True:
+        run = Run(config, as_json)
+        try:
+            found = await run.whole(stopped)
+        except (JournalError, MessageError) as error:
+            return _failed(error)
+        finally:
+            await run.close()
+        if not isinstance(found, Config):
+            return found
+        config = found
+        del run
+        gc.unfreeze()
+        gc.collect()
+
+
+def say_handed(server: Server, as_json: bool) -> None:
+    """Say on the output that another node leads."""
+    node, sequence = server.handed.result(), server.venue.engine.last_seq
+    facts = {"handed_over": True, "to": node, "sequence": sequence}
+    _tell(facts, f"node {node} leads from sequence {sequence} on; this node goes on as its standby", as_json)
+
+
+def _tell(facts: dict[str, Any], line: str, as_json: bool) -> None:
+    with suppress(BrokenPipeError):
+        print(json.dumps(facts) if as_json else line, flush=True)
 
 
 def _finish(stopped: "asyncio.Future[None]") -> None:
@@ -71,15 +99,21 @@ class Run:
         """Let go of the servers."""
         await self._stream.close()
 
-    async def whole(self, stopped: "asyncio.Future[None]") -> int:
-        """The run from its beginning to its end."""
+    async def whole(self, stopped: "asyncio.Future[None]") -> int | Config:
+        """The run from its beginning to its end: the exit code; after a handover the settings to go on with."""
         life = asyncio.ensure_future(self._live())
         await asyncio.wait({life, stopped}, return_when=asyncio.FIRST_COMPLETED)
         server = self.server
         if life.done():
-            life.result()
+            try:
+                life.result()
+            except BaseException:
+                if server is not None and server.turns.has_started:
+                    await server.abandon()
+                raise
             assert server is not None
-            await asyncio.wait({stopped, server.failed}, return_when=asyncio.FIRST_COMPLETED)
+            ends: set[asyncio.Future[Any]] = {stopped, server.failed, server.handed}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         else:
             life.cancel()
             await asyncio.gather(life, return_exceptions=True)
@@ -89,6 +123,11 @@ class Run:
         if failure is not None:
             await server.abandon()
             return _failed(failure)
+        if server.handed.done():
+            say_handed(server, self._as_json)
+            here = replace(self._config, port=server.port, operations_port=server.operations_port)
+            await server.leave()
+            return here
         await server.stop()
         self._tell({"stopped": True, "sequence": server.venue.engine.last_seq}, "stopped")
         return 0
@@ -98,13 +137,14 @@ class Run:
         await self._connect()
         config = self._config
         noted = None
+        cut = await cut_unreplicated(self._stream, config)
         if not (host.holds_journal(config.journal) and config.registry.exists()):
             noted = await self._fill()
         server = self.server = StandbyServer(config)
         venue = server.venue
         assert venue.engine.copy is not None
         follower = Follower(config.journal, venue.engine.copy, self._side(self._take_registry))
-        follower.apply = venue.take
+        follower.apply, follower.digest = venue.take, venue.engine.digest
         if noted is not None:
             follower.stream_seq, follower.leader = noted.restart_seq, noted.leader
         standby = self._standby_of(follower)
@@ -121,9 +161,10 @@ class Run:
         self._tell(
             {
                 "url": self._address, "port": server.port, "operations_port": server.operations_port,
-                "sequence": venue.engine.last_seq,
+                "sequence": venue.engine.last_seq, "cut": None if cut is None else cut.facts(),
             },
-            f"standby of {config.cluster.venue}: listens on {self._address}, from sequence {venue.engine.last_seq}",
+            f"standby of {config.cluster.venue}: listens on {self._address}, from sequence {venue.engine.last_seq}"
+            + ("" if cut is None else f"\n{cut.line}"),
         )  # fmt: skip
         await self._follow(server, standby)
 
@@ -171,6 +212,8 @@ class Run:
         copy = _copy_of(config.journal) if host.holds_journal(config.journal) else None
         follower = Follower(config.journal, copy, side)
         standby = self._standby_of(follower)
+        if copy is not None:
+            standby.begin()
         _LOG.info("the data folder is filled from the stream", extra=event("filling"))
         await standby.catch_up(lambda: follower.copy is not None and config.registry.exists())
         assert follower.copy is not None
@@ -180,7 +223,7 @@ class Run:
     def _standby_of(self, follower: Follower) -> Standby:
         cluster = self._config.cluster
         node = Node(cluster.node_name, cluster.address_list, cluster.standby_silence_ms)
-        return Standby(self._stream, follower, node, self._data / "standby.place")
+        return Standby(self._stream, follower, node, self._data / PLACE)
 
     def _side(self, whole: Callable[[Path], None]) -> SideCopy:
         return SideCopy(self._data / "registry.copy", whole)
@@ -197,8 +240,7 @@ class Run:
         return f"{scheme}://{self._config.host}:{self.server.port}/ws/api/v2"
 
     def _tell(self, facts: dict[str, Any], line: str) -> None:
-        with suppress(BrokenPipeError):
-            print(json.dumps(facts) if self._as_json else line, flush=True)
+        _tell(facts, line, self._as_json)
 
 
 def _copy_of(journal: Path) -> host.JournalCopy:

@@ -23,7 +23,7 @@ from gateway.document.examples import CHANNELS, EXAMPLES
 from gateway.document.officer_examples import set_up_sample
 from gateway.document.sample_operation import sample_operation
 from gateway.document.sample_rows import NOW, own_trade, sample_projection
-from gateway.office.officer_params import plain_type
+from gateway.office.officer_params import WHOLE_TEXT, is_wide, plain_type
 from gateway.registry.authentication import Authenticator, new_hmac_key
 from gateway.registry.registry import KeyOrder, Registry
 from gateway.registry.vault import Vault
@@ -123,7 +123,10 @@ def type_schema(kind: Any) -> dict[str, Any]:
         choices = [part for part in get_args(kind) if part is not type(None)]
         if len(choices) > 1:
             return {"oneOf": [type_schema(part) for part in choices]}
+    can_be_text = is_wide(kind)
     kind, text = plain_type(kind)
+    if can_be_text:
+        return {"description": text, "oneOf": [{"type": "integer"}, {"type": "string", "pattern": f"^{WHOLE_TEXT}$"}]}
     if text:
         return {"description": text, **type_schema(kind)}
     origin = get_origin(kind)

@@ -99,7 +99,7 @@ class HttpConnection(asyncio.Protocol):
     def _next(self) -> None:
         """Serve the next request that is complete; read on when none is."""
         self._is_scheduled = False
-        if self._is_busy or self._is_slow or self._is_resting or self._transport.is_closing():
+        if self._is_busy or self._is_slow or self._is_resting or self._turns.is_holding or self._transport.is_closing():
             return
         self._is_busy = True
         pool = Pool.ANONYMOUS if self._client is None else Pool.CLIENTS
@@ -251,6 +251,10 @@ class HttpConnection(asyncio.Protocol):
             self._transport.close()
             return
         self._wait(IDLE_HTTP_SECONDS)
+        self._schedule_next()
+
+    def go_on_if_free(self) -> None:
+        """Serve what has come while the venue held."""
         self._schedule_next()
 
     def _schedule_next(self) -> None:

@@ -37,6 +37,14 @@ class Waiter(Cuttable, Protocol):
         ...
 
 
+class Held(Cuttable, Protocol):
+    """A connection that reads nothing while the venue holds."""
+
+    def go_on_if_free(self) -> None:
+        """Serve and read on, unless there is another reason to wait."""
+        ...
+
+
 class Turns:
     """Ends each turn of the loop in which something was received. An error stops the server: `failed` holds it."""
 
@@ -52,6 +60,8 @@ class Turns:
         self._busy_poll_s = busy_poll_us / 1e6
         self._awake_until = 0.0
         self._timers: list[asyncio.TimerHandle] = []
+        self.is_holding = False
+        """Whether nothing is read, no query is served and no timer runs: this node hands over."""
         self.lag = Histogram()
         """How late the timers were."""
 
@@ -114,6 +124,8 @@ class Turns:
     def _serve(self) -> None:
         """Serve whoever's turn it is. What this turn of the loop has read of orders and cancels is applied before."""
         self._serves_later = False
+        if self.is_holding:
+            return
         self.end_touched()
         while (found := self.queries.take()) is not None:
             waiter, go_on = found
@@ -157,8 +169,20 @@ class Turns:
         if not self.loop.is_closed():
             self.loop.call_soon_threadsafe(call, *args)
 
-    def every(self, seconds: float, call: Callable[[], None]) -> None:
-        """Repeat a call; an error stops the server instead of going unnoticed."""
+    def hold(self) -> None:
+        """Read nothing, serve no query and run no timer until `go_on`; what comes in waits."""
+        self.is_holding = True
+
+    def go_on(self, waiters: list[Held]) -> None:
+        """Go on with whoever has waited."""
+        self.is_holding = False
+        for waiter in waiters:
+            self.guard(waiter, waiter.go_on_if_free)
+        self._serve_later()
+        self.touch()
+
+    def every(self, seconds: float, call: Callable[[], None], is_held: bool = True) -> None:
+        """Repeat a call; an error stops the server instead of going unnoticed. `is_held`: not while this node holds."""
         place, name = len(self._timers), f"the timer {getattr(call, '__name__', 'of a part')}"
         due = self.loop.time() + seconds
 
@@ -167,7 +191,8 @@ class Turns:
             self.lag.add([int((self.loop.time() - due) * NS_PER_S)])
             begun_ns = clock.steady_ns()
             try:
-                call()
+                if not (is_held and self.is_holding):
+                    call()
             except Exception as error:
                 _log(error, "a timer failed")
                 self.fail(error)

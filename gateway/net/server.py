@@ -28,12 +28,12 @@ from gateway.sessions.query_turns import QueryTurns
 from gateway.sessions.session import ENDED
 from gateway.venue.losses import AcceptedLoss
 from gateway.venue.read_only import DiskFailure, ReadOnlyVenue
-from gateway.venue.released import NotLeadingError
 from gateway.venue.venue import Progress, Venue
 from gateway.wire.log_lines import event
 
 if TYPE_CHECKING:
     from gateway.cluster.replication import Replication
+    from gateway.net.handing_over import HandingOver
 
 SLOW_SECONDS = 60
 TICK_SECONDS = 0.1
@@ -72,8 +72,11 @@ class Server:
         operation = self.venue.context.operation
         if operation is not None:
             operation.sessions, operation.end_session = self._open_sessions, self._end_session
+        self.handed: asyncio.Future[str]
+        """Done, with the name of the node that leads, once this node has handed the venue over; then `leave`."""
         self._index = IndexPrices(self.venue, self.turns)
         self._replication: Replication | None = None
+        self._handing: HandingOver | None = None
         self._ticks = 0
 
     def _venue(
@@ -87,6 +90,7 @@ class Server:
         """Listen and begin to trade."""
         venue, turns, config = self.venue, self.turns, self.venue.config
         turns.start(venue.sequencer.close_turn)
+        self.handed = turns.loop.create_future()
         if config.cluster.is_on and venue.takes_commands:
             await self._lead()
         venue.watch_journal()
@@ -98,7 +102,7 @@ class Server:
         turns.every(TICK_SECONDS, self._tick)
 
     async def _lead(self) -> None:
-        """Have the cluster's stream say that this node leads. NotLeadingError when it does not."""
+        """Have the cluster's stream say that this node leads. NotLeadingError when it does not, MissetError."""
         from gateway.cluster.replication import Replication  # a machine alone needs nothing of it
 
         replication = self._replication = Replication(self.venue.config, self._lose_lead)
@@ -108,12 +112,17 @@ class Server:
 
     def _copy_to(self, replication: "Replication") -> None:
         """This node leads: its records go to the stream from now on."""
-        venue = self.venue
+        from gateway.net.handing_over import HandingOver  # a machine alone needs nothing of it
+
+        venue, handing = self.venue, HandingOver(self, replication)
+        self._handing = handing
         venue.copy_to(replication)
         venue.context.cluster = replication.status
-        self.turns.every(venue.config.cluster.heartbeat_ms / 1000, lambda: replication.beat(venue.engine.last_seq))
+        beat_seconds = venue.config.cluster.heartbeat_ms / 1000
+        self.turns.every(beat_seconds, lambda: replication.beat(venue.engine.last_seq), is_held=False)
+        self.turns.every(TICK_SECONDS, handing.look)
 
-    def _lose_lead(self, error: NotLeadingError) -> None:
+    def _lose_lead(self, error: host.JournalError) -> None:
         """Another node leads: nothing is written any more, and nobody hears of what the stream does not have."""
         _LOG.critical("the venue stops: %s", error, extra=event("fenced", cause=str(error)))
         if self.venue.engine.journal is not None:
@@ -177,14 +186,9 @@ class Server:
         while not self.venue.sequencer.is_idle and self.turns.loop.time() < deadline and not self.failed.done():
             await asyncio.sleep(0.005)
         self.turns.stop_timers()
-        self._index.stop()
-        for connection in self._websockets:
-            connection.finish(GOING_AWAY, "the venue is shutting down; connect again in a moment")
-        self.venue.sequencer.close_turn()
-        await asyncio.sleep(0.05)
-        for connection in [*self._websockets, *self.connections.http, *self.operations_connections.http]:
-            connection.abort()
-        await asyncio.sleep(0)
+        if self._handing is not None:
+            self._handing.close()
+        await self.end_connections("the venue is shutting down; connect again in a moment")
         self.venue.sequencer.settle()
         self.venue.engine.commit()
         self.venue.execution_throttle.close()
@@ -198,12 +202,33 @@ class Server:
             elif not has_all:
                 _LOG.warning("the stream does not have the end of the log yet; the next start of this node sends it")
 
+    async def leave(self) -> None:
+        """After a handover: end the connections, and let go of the data folder so that a standby goes on in it."""
+        assert self._handing is not None
+        await self._handing.leave(self.handed.result())
+
+    async def end_connections(self, why: str) -> None:
+        """Take no connection any more, and end each one with a word."""
+        for listener in (self._listener, self._operations_listener):
+            if listener is not None:
+                listener.close()
+        self._index.stop()
+        for connection in self._websockets:
+            connection.finish(GOING_AWAY, why)
+        self.venue.sequencer.close_turn()
+        await asyncio.sleep(0.05)
+        for connection in [*self._websockets, *self.connections.http, *self.operations_connections.http]:
+            connection.abort()
+        await asyncio.sleep(0)
+
     async def abandon(self) -> None:
         """Close every connection and let go of the data folder as it is, after the disk failed."""
         for listener in (self._listener, self._operations_listener):
             if listener is not None:
                 listener.close()
         self.turns.stop_timers()
+        if self._handing is not None:
+            self._handing.close()
         self._index.stop()
         for connection in [*self._websockets, *self.connections.http, *self.operations_connections.http]:
             connection.abort()

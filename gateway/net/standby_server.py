@@ -40,6 +40,8 @@ class StandbyServer(Server):
         """Why this node must not lead now; empty when it may."""
         replication = self._replication
         is_new = replication is None or (not replication.server and clock.steady_ns() - self._began_ns < READY_NS)
+        if self.venue.config.cluster.follows_only:
+            return "it only follows (cluster.follows_only)"
         return self.venue.clock_fault or ("the process that publishes its log is still starting" if is_new else "")
 
     async def lead(self, led: Led) -> None:

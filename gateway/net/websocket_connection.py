@@ -160,9 +160,10 @@ class WebsocketConnection(picows.WSListener):
 
     @property
     def is_held(self) -> bool:
-        """Whether nothing may be served now: a request waits for its turn, or what was answered is not sent yet."""
+        """Whether nothing may be served now: a request waits for its turn, what was answered is not sent yet, or this
+        node hands over."""
         most = MAX_ANONYMOUS_BYTES if self.session.key is None else MAX_UNSENT_BYTES
-        return self._is_waiting or self.is_slow or self._unsent_bytes > most
+        return self._is_waiting or self.is_slow or self._unsent_bytes > most or self._turns.is_holding
 
     def hold(self) -> None:
         """Read nothing more until `is_held` ends."""

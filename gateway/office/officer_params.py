@@ -5,10 +5,16 @@ Amounts, rates and prices are decimal text; dates are civil dates of Hong Kong s
 by the SHA-256 of its bytes and kept elsewhere.
 """
 
+import re
+from collections.abc import Mapping
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
+
+WHOLE_TEXT = r"-?(?:0|[1-9][0-9]{0,18})"
+"""A whole number as text."""
+_WHOLE = re.compile(WHOLE_TEXT)
 
 
 def _text(what: str, most: int = 200) -> Meta:
@@ -309,3 +315,24 @@ def plain_type(hint: Any) -> tuple[Any, str]:
         else:
             hint = next(part for part in get_args(hint) if part is not type(None))
     return hint, text
+
+
+def is_wide(hint: Any) -> bool:
+    """Whether a parameter is a whole number that may be above 2^53. It may come as text too: a browser, which holds
+    numbers as floating point, can write it exactly in no other way."""
+    notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    return any(isinstance(note, Meta) and type(note.le) is int and note.le > 1 << 53 for note in notes)
+
+
+def wide_fields(params: type[Struct]) -> frozenset[str]:
+    """The parameters that may come as text too."""
+    return frozenset(field.encode_name for field in structs.fields(params) if is_wide(field.type))
+
+
+def whole_numbers(values: Mapping[str, Any], params: type[Struct]) -> dict[str, Any]:
+    """The values of parameters with numbers in place of the texts that may stand for them."""
+    wide = wide_fields(params)
+    return {
+        name: int(value) if name in wide and isinstance(value, str) and _WHOLE.fullmatch(value) else value
+        for name, value in values.items()
+    }

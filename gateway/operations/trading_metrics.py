@@ -92,6 +92,14 @@ def _copies(venue: Venue) -> Iterator[Metric]:
     """The replicated log; nothing on a machine alone."""
     copies = venue.released.copies
     if copies is None:
+        status = venue.context.cluster() if venue.context.cluster is not None else {}
+        if status.get("role") == "standby":
+            text = "The last sequence of the leader's log that this standby has applied"
+            yield counter("cluster_applied_sequence", text, int(str(status["applied_sequence"])))
+            text = "Commands that this standby is behind what the leader last said: a mirror's loss if it ended now"
+            yield gauge("cluster_behind_commands", text, int(str(status["behind_commands"])))
+            text = "For how long this standby has heard nothing of the leader, in seconds"
+            yield gauge("cluster_silent_seconds", text, int(str(status["silent_ms"])) / 1000)
         return
     yield counter("cluster_replicated_sequence", "The last sequence that the stream has", copies.replicated_seq)
     text = "How long the oldest record has waited for the stream, in seconds"

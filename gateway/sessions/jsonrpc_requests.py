@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from msgspec import Raw
 
+from gateway.office.officer_params import WHOLE_TEXT, wide_fields
 from gateway.sessions.method_table import METHODS, REQUESTS
 from gateway.wire.errors import ErrorCode, Refusal
 from gateway.wire.jsonrpc_answers import RequestId, encode
@@ -59,6 +60,8 @@ _FLAGS = {
     for name, method in METHODS.items()
 }
 """The parameters of each method that are true or false; some clients put them in quotes."""
+_WIDE = {name: wide_fields(method.params) for name, method in METHODS.items()}
+_QUOTED_WHOLE = re.compile(f'"{WHOLE_TEXT}"'.encode())
 
 
 class Malformed(Exception):  # noqa: N818 - it is answered, not raised to anyone
@@ -88,14 +91,19 @@ def decode(data: bytes | bytearray | memoryview) -> Any:
 
 
 def _respelled(data: bytes) -> bytes | None:
-    """The same request without a slash before its method and without flags in quotes; None if it has neither."""
+    """The same request without a slash before its method, and without quotes around flags and around whole numbers that
+    may be above 2^53; None if it has nothing of it."""
     try:
         call = _CALL.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     name = call.method.removeprefix("/")
-    flags = _FLAGS.get(name, frozenset())
-    quoted = [key for key, value in call.params.items() if key in flags and bytes(value) in _QUOTED_FLAGS]
+    flags, wide = _FLAGS.get(name, frozenset()), _WIDE.get(name, frozenset())
+    quoted = [
+        key
+        for key, value in call.params.items()
+        if (key in flags and bytes(value) in _QUOTED_FLAGS) or (key in wide and _QUOTED_WHOLE.fullmatch(bytes(value)))
+    ]
     if name == call.method and not quoted:
         return None
     call.method = name

@@ -15,6 +15,10 @@ class NotLeadingError(host.JournalError):
     """This node does not lead the venue's log, or may not: one line with the remedy. The venue stops for good."""
 
 
+class MissetError(host.JournalError):
+    """The servers or the settings of a cluster are not as a venue needs them: one line with the remedy."""
+
+
 class Copies(Protocol):
     """Who has copies of the log elsewhere."""
 
@@ -43,6 +47,17 @@ class Copies(Protocol):
     @property
     def unconfirmed_bytes(self) -> int:
         """How many bytes of records they are not known to have."""
+        ...
+
+    on_marked: Callable[[int], None]
+    """Called with the last sequence before a mark that was asked for."""
+
+    def mark(self) -> None:
+        """Have those who follow take the digest of their state behind the records so far."""
+        ...
+
+    def digested(self, seq: int, digest: str) -> None:
+        """Have them compare it with this one, at a mark."""
         ...
 
     def on_record(self, record: host.RawRecord) -> None:

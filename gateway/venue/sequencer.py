@@ -190,6 +190,8 @@ class Sequencer:
         self._unwritten = 0
         self._ring: tuple[Any, Any] = (None, None)
         """The engine's ring of events, and the same as NOTICE rows."""
+        self._held: list[tuple[bytes, Origin | None, Pending | None]] | None = None
+        """What was submitted since `hold`; None while nothing is held."""
 
     # --- in -------------------------------------------------------------------------------------------------------
 
@@ -200,6 +202,9 @@ class Sequencer:
 
     def submit(self, rows: bytes, origin: Origin | None, pending: Pending | None) -> int:
         """Add command rows to the batch; they stay together. Answers the sequence of the first."""
+        if self._held is not None:
+            self._held.append((rows, origin, pending))
+            return self.engine.last_seq
         count = len(rows) // ROW_BYTES
         if self._count + count > self._capacity:
             self.settle()
@@ -271,6 +276,21 @@ class Sequencer:
         if not self._count and self._due[0] <= self._time.now_ns():
             self.submit(_TIME_ROW, None, None)
             self.settle()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nothing goes into the log now."""
+        return self._held is not None
+
+    def hold(self) -> None:
+        """Put nothing into the log until `go_on`: another node may lead from its end. Nobody may read meanwhile."""
+        self._held = []
+
+    def go_on(self) -> None:
+        """Submit what was held, in its order."""
+        held, self._held = self._held, None
+        for entry in held or ():
+            self.submit(*entry)
 
     # --- the batch ------------------------------------------------------------------------------------------------
 
@@ -473,6 +493,11 @@ class Sequencer:
         self._waiting.clear()
         self._late.clear()
         self._outbox.clear()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether everything received has been answered, and was done to its end."""
+        return self.is_idle and not self._late and not self.has_work
 
     @property
     def is_idle(self) -> bool:

@@ -67,6 +67,8 @@ class Done(msgspec.Struct):
     archived: list[int] = []
     """The segments that were archived."""
     compared_seq: int = 0
+    digest: str = ""
+    """Of the state in the snapshot that was written."""
     problem: str = ""
     """Why there is no snapshot, in one line."""
 
@@ -120,7 +122,7 @@ def _write(config: Config, order: Order, done: Done, pace: Callable[[], None]) -
     _wait_until_noted(config, engine.last_seq, recovered, sweeps)
     projection.attach(engine.root)
     write_pair(engine, projection, data, pace)
-    done.sequence = engine.last_seq
+    done.sequence, done.digest = engine.last_seq, engine.digest()
 
 
 def _wait_until_noted(config: Config, seq: int, recovered: Recovered, sweeps: Sweeps) -> None:

@@ -4,6 +4,7 @@ The venue starts a process and looks after it about once a second; it does nothi
 A process that fails is an alarm, and trading goes on: the pairs before it are there, a start only replays more.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -21,6 +22,8 @@ LONGEST_SECONDS = 3600
 """A process that takes longer is ended."""
 RETRY_SECONDS, LONGEST_RETRY_SECONDS = 60, 3600
 """After a failure the next process begins so much later, each time twice as long."""
+MARK_SECONDS = 10
+"""How long a mark may take."""
 FAR_BEHIND = 2
 """With so many times `snapshot_commands` to replay, the process no longer gives way to the venue."""
 _STARVED = "it hardly got a core"
@@ -52,6 +55,20 @@ class Snapshots:
         self.last_seconds = 0.0
         self.failures = 0
         self.archived_segments = 0
+        self._mark: Callable[[], None] | None = None
+        self._digested: Callable[[int, str], None] = lambda seq, digest: None
+        self._mark_asked_ns = 0
+        self._marked_seq = 0
+        """Where the next snapshot ends, as others have taken the digest of their state there; 0 without a mark."""
+
+    def compare_by(self, mark: Callable[[], None], digested: Callable[[int, str], None]) -> None:
+        """Others follow the log: each snapshot ends at a mark where they take the digest of their state, and its digest
+        is told to them. It costs the venue's loop nothing: the process that writes the snapshot has it."""
+        self._mark, self._digested = mark, digested
+
+    def marked(self, seq: int) -> None:
+        """The mark that was asked for stands behind this sequence."""
+        self._marked_seq = seq
 
     @property
     def is_running(self) -> bool:
@@ -71,6 +88,20 @@ class Snapshots:
             elif clock.steady_ns() - self._last_try_ns > LONGEST_SECONDS * 1e9:
                 self._kill(process, f"its process was not ready after {LONGEST_SECONDS} s and was ended")
         elif self._is_due(durable_seq):
+            self._begin_at_mark(durable_seq)
+
+    def _begin_at_mark(self, durable_seq: int) -> None:
+        """Begin where others take their digest; without a mark for long, as while the stream is away, at the end."""
+        if self._mark is None:
+            self.begin(durable_seq)
+        elif self._marked_seq and durable_seq >= self._marked_seq:
+            until_seq, self._marked_seq, self._mark_asked_ns = self._marked_seq, 0, 0
+            self.begin(until_seq)
+        elif not self._mark_asked_ns:
+            self._mark_asked_ns = clock.steady_ns()
+            self._mark()
+        elif clock.steady_ns() - self._mark_asked_ns > MARK_SECONDS * 1e9:
+            self._marked_seq = self._mark_asked_ns = 0
             self.begin(durable_seq)
 
     def _is_due(self, durable_seq: int) -> bool:
@@ -133,6 +164,8 @@ class Snapshots:
         self.last_seconds = done.seconds
         self.archived_segments += len(done.archived)
         self._health.clear(TROUBLE)
+        if done.digest:
+            self._digested(done.sequence, done.digest)
 
     def _fail(self, why: str) -> None:
         self._process = None

@@ -229,6 +229,8 @@ class Venue:
         self.released.copies, self.released.waits = copies, self.config.cluster.acknowledge == "replicated"
         copies.on_replicated = self._became_replicated
         self.engine.journal.tell_records(copies.on_record, copies.has_room if self.released.waits else None)
+        self.snapshots.compare_by(copies.mark, copies.digested)
+        copies.on_marked = self.snapshots.marked
         self._copy_registry()
 
     def _became_replicated(self) -> None:
@@ -353,6 +355,38 @@ class Venue:
             self.registry.keep_tip(*self.released.tip)
         self.registry.close()
 
+    def leave(self, error: host.JournalError) -> None:
+        """Unlock the folder without another record in its journal: another node leads, and its log goes on from there.
+
+        `error` is what the journal says from here on. A snapshot is written if a start could go on from it.
+        """
+        try:
+            self._leave_in_order(error)
+        except BaseException:
+            self.abandon()
+            raise
+
+    def _leave_in_order(self, error: host.JournalError) -> None:
+        self.snapshots.close()
+        self.scrub.close()
+        self._stories.close()
+        self.gateway_log.abandon()
+        self.execution_throttle.close()
+        # A start replays what is behind the snapshot alone: what the registry has not noted would be done again.
+        if self.engine.last_seq and not self._unmarked and not self._sweeps.ended(self.engine.last_seq):
+            with self.disk_space.sparing():
+                write_pair(self.engine, self.projection, Path(self.config.data))
+        assert self.engine.journal is not None
+        self.engine.journal.refuse(error)
+        self.history.close()
+        self.engine.close()
+        self.registry.close()
+
+    def settle_registry(self) -> None:
+        """Have the registry note what the log has of it, and those who have copies of the log get it."""
+        self._mark_durable()
+        self._copy_registry()
+
     def _make_durable(self) -> None:
         """Apply what was collected, and have it on the disk."""
         self.sequencer.settle()
@@ -388,8 +422,11 @@ class Venue:
         """Sequence every intent that the log does not have yet; answers what became of it by its reference.
 
         One that is under way is not sent again. Revoked keys end first, so none places an order behind its KEY_REVOKE.
+        While nothing goes into the log they wait: whoever leads then takes them.
         """
         answered: dict[int, Result] = {}
+        if self.sequencer.is_held:
+            return answered
         while intents := self.registry.pending_intents(self._last_reference):
             self._last_reference = intents[-1].reference
             self._copy_registry()  # ahead of what follows from it: a log without its registry starts nowhere

@@ -3,6 +3,8 @@
 They are built from templates of bytes, so a result is encoded once for all its receivers.
 """
 
+from typing import Any
+
 import msgspec
 from msgspec import Raw
 
@@ -11,6 +13,8 @@ from gateway.wire.errors import Refusal
 _ENCODE = msgspec.json.Encoder().encode
 RequestId = int | str | None
 """The `id` that a client gave its request; the answer carries it back."""
+MOST_EXACT = (1 << 53) - 1
+"""The largest whole number that floating point holds exactly with all smaller ones."""
 _FLAG = (b"false", b"true")
 _ID = msgspec.json.Decoder(int | str)
 
@@ -54,6 +58,16 @@ def error_reply(request_id: RequestId, refusal: Refusal, us_in: int, us_out: int
         us_out - us_in,
         _FLAG[testnet],
     )
+
+
+def exactly(value: Any) -> Any:
+    """A value whose whole numbers beyond `MOST_EXACT` are text, also inside it: readers that hold every number of JSON
+    as floating point, as browsers do, would round them."""
+    if type(value) is int:
+        return value if abs(value) <= MOST_EXACT else str(value)
+    if isinstance(value, dict):
+        return {name: exactly(part) for name, part in value.items()}
+    return [exactly(part) for part in value] if isinstance(value, list) else value
 
 
 def beside(result: bytes, members: dict[str, object]) -> bytes:

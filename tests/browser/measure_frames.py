@@ -1,7 +1,7 @@
 """How smoothly the terminal draws while a book changes, and whether it keeps its memory.
 
-    python tests/browser/measure_frames.py --seconds 300 --changes 1000
-    python tests/browser/measure_frames.py --seconds 60 --changes 1000 --own --json
+    python -m tests.browser.measure_frames --seconds 300 --changes 1000
+    python -m tests.browser.measure_frames --seconds 60 --changes 1000 --own --json
 
 It starts `lionrock demo`, opens the terminal in Chromium, changes the amounts of resting orders so many times a second
 and reads, every sixth of the time, the frames since the last look and the memory after a collection of garbage. With
@@ -206,7 +206,10 @@ def say(row: dict[str, Any], as_json: bool) -> None:
 def main() -> int:
     """Measure, and say what is asked for."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.browser.measure_frames", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     parser.add_argument("--seconds", type=float, default=300, help="how long to measure (default: 300)")
     parser.add_argument("--changes", type=int, default=1000, help="changes of the book a second (default: 1000)")
     parser.add_argument("--own", action="store_true", help="log the page in to the account whose orders change")

@@ -76,7 +76,10 @@ def _take(browser: Any, facts: dict[str, str], folder: Path) -> list[Path]:
 
 def main() -> int:
     """Take the pictures; 0."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.browser.pictures", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     parser.add_argument("--folder", type=Path, default=PAGES, help=f"where the PNG files go (default: {PAGES})")
     parser.add_argument("--hours", type=int, default=24, help="hours of trading behind the demo (default: 24)")
     args = parser.parse_args()

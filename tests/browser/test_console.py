@@ -208,6 +208,11 @@ def test_an_order_is_found_and_explained(venue, officers):
     expect(page.get_by_role("region", name="admission ladder").first).to_be_visible(timeout=10 * MS)
     page.get_by_role("button", name="Explain its margin").click()
     expect(ann.dialog).to_contain_text("KYC_NOT_VALID")
+    page.keyboard.press("Escape")
+    page.get_by_label("Number").fill("09007199254740993")  # 2^53 + 1, which a number of the browser is not
+    page.get_by_role("button", name="Explain", exact=True).click()
+    story = page.get_by_role("region", name="story of order 9007199254740993")
+    expect(story.get_by_role("alert")).to_contain_text("no order 9007199254740993", timeout=10 * MS)
 
 
 def test_an_officer_cuts_a_connection(venue, officers):

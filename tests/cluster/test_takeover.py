@@ -41,7 +41,7 @@ async def leading(config):
 async def following(config):
     """A standby that runs in this loop."""
     run, stopped = Run(config, True), asyncio.get_running_loop().create_future()
-    work = asyncio.create_task(run.whole(stopped))
+    work = run.work = asyncio.create_task(run.whole(stopped))
     try:
         await until(lambda: work.done() or run.standby)
         yield run

@@ -29,7 +29,7 @@ from gateway.sessions.slices import Slices
 from gateway.sessions.state import Call, SessionState
 from gateway.wire.civil_dates import civil_date
 from gateway.wire.errors import ErrorCode, Explanation, Refusal, bad_param, refusal_of
-from gateway.wire.jsonrpc_answers import encode
+from gateway.wire.jsonrpc_answers import encode, exactly
 from gateway.wire.log_lines import event
 from gateway.wire.reasons import REASONS
 
@@ -68,7 +68,7 @@ def _answer(call: Call, change: Change) -> bytes:
     fresh = call.context.sequence_changes() if change.state in ("done", "approved") else {}
     if change.kind == "revoke_key" and change.state == "done":
         call.context.ended_keys.add(change.params["key"])
-    return encode(_office(call).described(change, call.now_ns, fresh))
+    return encode(exactly(_office(call).described(change, call.now_ns, fresh)))
 
 
 def _log(call: Call, change: Change) -> None:
@@ -121,14 +121,14 @@ def list_changes(session: SessionState, params: m.ListChanges, call: Call) -> Sl
     [before] = place_of(params.continuation, 1) or [INT64_MAX]
     found = office.changes(params.state, params.count + 1, now_ns, before)
     shown = found[: params.count]
-    rows = (encode(office.described(change, now_ns, is_listed=True)) for change in shown)
+    rows = (encode(exactly(office.described(change, now_ns, is_listed=True))) for change in shown)
     return slices.page("changes", rows, lambda: str(shown[-1].number) if len(found) > len(shown) else None)
 
 
 def get_change(session: SessionState, params: m.GetChange, call: Call) -> bytes:
     """One change, and what the engine made of its directives."""
     with refusable():
-        return encode(_office(call).described(_office(call).change(params.number, call.now_ns), call.now_ns))
+        return encode(exactly(_office(call).described(_office(call).change(params.number, call.now_ns), call.now_ns)))
 
 
 def get_client_record(session: SessionState, params: m.GetClientRecord, call: Call) -> bytes:

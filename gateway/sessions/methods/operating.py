@@ -26,6 +26,7 @@ from gateway.affiliates.governance import governance
 from gateway.clock import NS_PER_S
 from gateway.office.changes import KINDS, Plan
 from gateway.office.client_list import client_rows
+from gateway.office.officer_params import whole_numbers
 from gateway.office.parameter_list import parameter_rows
 from gateway.office.proposals import Office
 from gateway.read_model import render
@@ -40,15 +41,13 @@ from gateway.sessions.slices import Slices
 from gateway.sessions.state import Call, SessionState
 from gateway.wire.decimals import decimal_text, micros_text, ppb_text
 from gateway.wire.errors import ErrorCode, Refusal, bad_param
-from gateway.wire.jsonrpc_answers import encode
+from gateway.wire.jsonrpc_answers import encode, exactly
 from gateway.wire.log_lines import event
 from gateway.wire.type_errors import field_and_reason
 from gateway.wire.views import ForcedTradeView, RiskView, Span
 
 _LOG = logging.getLogger("lionrock.office")
 _PREFIX = "venue/admin/"
-MOST_EXACT = (1 << 53) - 1
-"""The largest whole number that floating point holds exactly with all smaller ones."""
 RANKED = 500
 """So many accounts are ranked between two pauses."""
 
@@ -71,7 +70,7 @@ def preview_change(session: SessionState, params: m.PreviewChange, call: Call) -
     if kind is None:
         raise bad_param("change", f"{params.change[:40]!r} is no change; the methods {_PREFIX}... name them")
     try:
-        typed = kind.of(params.params)
+        typed = kind.of(whole_numbers(params.params, kind.params))
     except msgspec.ValidationError as error:
         field, reason = field_and_reason(str(error), kind.params)
         raise bad_param(".".join(filter(None, ("params", field))), reason) from None
@@ -81,7 +80,7 @@ def preview_change(session: SessionState, params: m.PreviewChange, call: Call) -
         plan, told = Office(call.context.registry).previewed(params.change, typed, key_of(session), call.now_ns)
     for row in told["directives"]:
         _say_present_state(call, row)
-    return encode({**told, "open_orders": _open_orders(call, plan)})
+    return encode(exactly({**told, "open_orders": _open_orders(call, plan)}))
 
 
 def _say_present_state(call: Call, row: dict[str, Any]) -> None:
@@ -111,9 +110,9 @@ def list_parameters(session: SessionState, params: m.ListParameters, call: Call)
     """Every parameter of a contract, or of the venue, that was set, with the value in force and the change's number."""
     registry = call.context.registry
     if params.instrument_name is None:
-        return encode(parameter_rows(registry, CommandKind.VENUE_SET, NIL, VenueParameter))
+        return encode(exactly(parameter_rows(registry, CommandKind.VENUE_SET, NIL, VenueParameter)))
     slot = contract_of(call.projection, params.instrument_name).slot
-    return encode(parameter_rows(registry, CommandKind.CONTRACT_SET, slot, ContractParameter))
+    return encode(exactly(parameter_rows(registry, CommandKind.CONTRACT_SET, slot, ContractParameter)))
 
 
 # --- connections --------------------------------------------------------------------------------------------------
@@ -284,8 +283,7 @@ def explain_order(session: SessionState, params: m.ExplainOrder, call: Call) -> 
 
 def _exact(name: str, value: Any) -> Any:
     """Ids and times as text, and whatever else is too large for those who read numbers of JSON as floating point."""
-    is_large = name.endswith(("_id", "_ns")) or (type(value) is int and abs(value) > MOST_EXACT)
-    return str(value) if is_large and type(value) is int else value
+    return str(value) if name.endswith(("_id", "_ns")) and type(value) is int else exactly(value)
 
 
 # --- clients ------------------------------------------------------------------------------------------------------

@@ -213,7 +213,7 @@ def test_an_order_s_life_is_read_out_of_the_journal_beside_the_venue(tmp_path):
                     assert (answer["state"], other["state"]) == ("running", "waiting") or other["state"] == "running"
                     await asyncio.sleep(0.2)
 
-            life = await told(number=order_id)
+            life = await told(number=str(order_id))
             records = [step["record"] for step in life["steps"]]
             assert [record["command"] for record in records][:2] == ["NEW", "CANCEL"]
             assert life["steps"][0]["ladder"] and records[0]["outcome"] == "accepted"
@@ -221,5 +221,8 @@ def test_an_order_s_life_is_read_out_of_the_journal_beside_the_venue(tmp_path):
             assert answer["steps"][0]["record"]["order_id"] == str(order_id)
             nothing = await told(number=7)
             assert nothing["state"] == "failed" and "knows no order 7" in nothing["problem"]
+            large = str((1 << 53) + 1)
+            nothing = await told(number=large)
+            assert nothing["state"] == "failed" and f"knows no order {large}" in nothing["problem"]
 
     play(story(), seconds=400)

@@ -4,6 +4,7 @@ LIONROCK_RECORD_CALLS=1 python -m pytest tests/gateway/peers    notes in calls.j
 python -m tests.gateway.peers.table                             writes the table from calls.json
 """
 
+import argparse
 import json
 import os
 from pathlib import Path
@@ -76,4 +77,5 @@ def document(text, saved):
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="python -m tests.gateway.peers.table", description=__doc__).parse_args()
     DOCUMENT.write_text(document(DOCUMENT.read_text(), json.loads(CALLS.read_text())))

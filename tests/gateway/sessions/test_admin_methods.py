@@ -107,6 +107,27 @@ def test_a_proposal_needs_the_other_person_and_is_then_sequenced(office):
     assert (refused["number"], refused["directives"][0]["refused"]) == (number, "CAPACITY")
 
 
+def test_values_above_two_to_the_53_are_told_and_taken_as_text(office):
+    office.desk.registry.add_contract(ContractRecord(0, BTC.name, "BTC", "USDC", "0.5", "0.0001", NOW), [])
+    params = {"instrument_name": BTC.name, "parameter": "max_open_interest_lots", "reason": "another limit"}
+    value, more = (1 << 53) + 1, (1 << 53) + 3
+    told = [
+        office.call(office.ann, "preview_change", change="set_contract_parameter", params={**params, "value": given})
+        for given in (value, str(value))
+    ]
+    assert told[0] == told[1] and told[0]["result"]["directives"][0]["after"] == str(value)
+    made = office.call(office.ann, "set_contract_parameter", **params, value=str(value))["result"]  # it had no limit
+    [directive] = made["directives"]
+    assert (made["state"], made["params"]["value"], directive["value"]) == ("done", str(value), str(value))
+    office.call(office.ann, "set_contract_parameter", **params, value=str(more))
+    [listed] = office.call(office.ben, "list_changes")["result"]["changes"]
+    assert listed["params"]["value"] == str(more)
+    seen = office.call(office.ben, "preview_change", change="set_contract_parameter", params=listed["params"])["result"]
+    assert [(row["before"], row["after"]) for row in seen["directives"]] == [(str(value), str(more))]
+    rows = office.call(office.ben, "list_parameters", instrument_name=BTC.name)["result"]
+    assert [row["value"] for row in rows if row["parameter"] == params["parameter"]] == [str(value)]
+
+
 def test_changes_come_in_pages_until_there_are_no_more(office):
     for number in range(5):
         office.call(office.ann, "record_deposit", account="alice", amount="5", reason=f"wire {number}")

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
+from gateway.office.officer_params import wide_fields
 from gateway.sessions import jsonrpc_requests
 from gateway.sessions.method_table import METHODS, REQUESTS
 from gateway.wire import jsonrpc_answers
@@ -153,6 +154,29 @@ def test_no_other_text_is_a_flag(text):
     with pytest.raises(jsonrpc_requests.Malformed) as caught:
         jsonrpc_requests.decode(b'{"id":1,"method":"private/buy","params":{%b,"post_only":%b}}' % (NAME, text.encode()))
     assert caught.value.refusal.param == "post_only"
+
+
+WIDE = [(name, field) for name in METHODS for field in sorted(wide_fields(METHODS[name].params))]
+
+
+def test_what_may_be_above_two_to_the_53_is_known():
+    assert ("venue/admin/explain_order", "number") in WIDE and ("venue/admin/set_venue_parameter", "value") in WIDE
+
+
+@pytest.mark.parametrize("method, name", WIDE)
+@pytest.mark.parametrize("number", [1, (1 << 53) + 1, 1 << 62])
+def test_a_whole_number_that_a_browser_cannot_hold_may_come_as_text(method, name, number):
+    params = {f.name: "1" for f in structs.fields(METHODS[method].params) if f.required}
+
+    def read(value):
+        message = {"id": 1, "method": method, "params": {**params, name: value}}
+        return getattr(jsonrpc_requests.decode(json.dumps(message).encode()).params, name)
+
+    assert read(str(number)) == read(number) == number
+    for text in ("", "01", "1.0", " 1", "1e3", "--1", "1" * 20, "٣"):
+        with pytest.raises(jsonrpc_requests.Malformed) as caught:
+            read(text)
+        assert caught.value.refusal.param == name
 
 
 def test_query_strings_are_read_as_text():

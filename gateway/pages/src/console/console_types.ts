@@ -1,5 +1,8 @@
 /** What the officers' methods say, as far as the console reads it. The OpenRPC document has all of it. */
 
+/** A whole number; text above 2^53, where a number of this language would be another one. */
+export type WholeNumber = number | string;
+
 export interface Change {
   number: number;
   change: string;
@@ -17,7 +20,7 @@ export interface Change {
   sequence: number | null;
   orders_cancelled: number | null;
   is_cancelling: boolean;
-  directives: { kind: string; code: string | null; value: number; sequence: number | null; refused: string | null }[];
+  directives: { kind: string; code: string | null; value: WholeNumber; sequence: number | null; refused: string | null }[];
 }
 
 export interface ChangePreview {
@@ -30,8 +33,8 @@ export interface ChangePreview {
     account: string | null;
     instrument_name: string | null;
     index: number;
-    before: number | string | null;
-    after: number | string | null;
+    before: WholeNumber | null;
+    after: WholeNumber | null;
   }[];
   open_orders: number;
   remarks: string[];
@@ -91,7 +94,7 @@ export interface ForcedTrade {
 export interface Parameter {
   parameter: string;
   item: number;
-  value: number;
+  value: WholeNumber;
   change: number | null;
 }
 

@@ -31,6 +31,9 @@ test("what is written becomes what the venue takes, and what is empty is left ou
   const written = { value: " 25 ", is_on: "false", amount: " ", items: [{ hash: "ab", holders: "3" }], reason: "why" };
   expect(paramsOf(params, written)).toEqual({ value: 25, is_on: false, items: [{ hash: "ab", holders: 3 }], reason: "why" });
   expect(paramsOf(params, { value: "many" })).toEqual({ value: "many" });
+  const wide: Param[] = [{ name: "value", required: true, schema: { oneOf: [{ type: "integer" }, { type: "string" }] } }];
+  expect(paramsOf(wide, { value: "-25" })).toEqual({ value: -25 });
+  expect(paramsOf(wide, { value: "9007199254740993" })).toEqual({ value: "9007199254740993" });
 });
 
 test("each parameter is asked for in its own way", () => {

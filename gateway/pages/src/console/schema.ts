@@ -4,6 +4,8 @@ export interface Schema {
   description?: string;
   type?: "string" | "integer" | "boolean" | "array" | "object" | "number";
   enum?: string[];
+  /** A whole number that may be above 2^53 is an integer or a text. */
+  oneOf?: Schema[];
   items?: Schema;
   properties?: Record<string, Schema>;
   required?: string[];
@@ -67,7 +69,7 @@ export type Form = "choice" | "yes-no" | "whole" | "day" | "hash" | "rows" | "lo
 export function formOf(name: string, schema: Schema): Form {
   if (schema.enum) return "choice";
   if (schema.type === "boolean") return "yes-no";
-  if (schema.type === "integer") return "whole";
+  if (schema.type === "integer" || schema.oneOf?.some(({ type }) => type === "integer")) return "whole";
   if (schema.type === "array") return "rows";
   if (name === "hash" || name.endsWith("_hash")) return "hash";
   if (name === "identity") return "secret";
@@ -98,5 +100,10 @@ function valueOf(name: string, schema: Schema, written: Written | undefined): un
   if (text === "") return undefined;
   const form = formOf(name, schema);
   if (form === "yes-no") return text === "true";
-  return form === "whole" && /^-?\d+$/.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : text;
+  return form === "whole" && /^-?\d+$/.test(text) ? wholeOf(text) : text;
+}
+
+/** A whole number for the venue: as text where a number of this language would be another one. */
+function wholeOf(text: string): number | string {
+  return Number.isSafeInteger(Number(text)) ? Number(text) : String(BigInt(text));
 }

@@ -4,6 +4,7 @@
 table. It ends with 1 if too few abusive ones are caught or too many innocent ones alarmed.
 """
 
+import argparse
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -65,6 +66,8 @@ def rows(seeds: Iterable[int]) -> Iterable[tuple[Pattern, list[Verdict]]]:
 
 def main() -> int:
     """Print the table; 1 if the bounds are not kept with every seed."""
+    name = "python -m tests.gateway.surveillance.patterns.verdict"
+    argparse.ArgumentParser(prog=name, description=__doc__).parse_args()
     caught, alarmed = dict.fromkeys(SEEDS, 0), dict.fromkeys(SEEDS, 0)
     print("| pattern | what happens | from | said, of 5 seeds | of others |\n|---|---|---|---|---|")
     for pattern, verdicts in rows(SEEDS):

@@ -1,0 +1,299 @@
+"""A node that led, and behind which another one leads now: what its journal has that the stream has not is cut away.
+
+Nothing of it was acknowledged, unless the policy was `local`. It is kept, whole and readable, in a folder beside the
+journal, with everything that was made from it: snapshots, read models, history, the registry. What stays is what the
+stream has too, and the node follows from there.
+
+A process that ends in the midst does no harm: what is cut is moved first, and the journal's end last.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import sqlite3
+from collections import Counter
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from engine import disk, host
+from engine.codes import CommandKind
+from engine.schema import COMMAND
+from gateway.cluster.follower import DivergenceError
+from gateway.cluster.log_stream import LogStream, Stored, StreamError
+from gateway.cluster.messages import SEGMENT_HEADER_BYTES, Place
+from gateway.cluster.standby import PLACE, WAIT_SECONDS, note_place
+from gateway.config import Config
+from gateway.surveillance.store import file_of
+from gateway.venue.recovery import projection_path
+from gateway.wire.log_lines import event
+
+FACTS = "fenced.json"
+_LOG = logging.getLogger("lionrock.cluster")
+
+
+class Cut(NamedTuple):
+    """What was cut: where it is kept, the sequences, how many commands of each kind."""
+
+    folder: Path
+    first_seq: int
+    last_seq: int
+    commands: dict[str, int]
+
+    @property
+    def line(self) -> str:
+        """For a person."""
+        if not self.commands:
+            return f"{self.folder}: the end of this node's journal was never in the stream; no command was in it"
+        kinds = ", ".join(f"{count} {kind}" for kind, count in self.commands.items())
+        return (
+            f"{self.folder}: sequences {self.first_seq} to {self.last_seq} of this node were never in the stream "
+            f"({kinds}); they are kept there: lionrock verify {self.folder}"
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """For a program."""
+        return {
+            "folder": str(self.folder), "first_sequence": self.first_seq, "last_sequence": self.last_seq,
+            "commands": self.commands,
+        }  # fmt: skip
+
+
+class _Known(NamedTuple):
+    """A record of the own journal: the hash behind it, its last sequence, where it ends in its segment."""
+
+    chain: bytes
+    last_seq: int
+    end: int
+
+
+class _Journal:
+    """The own journal's records by their place. One segment at a time is kept."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._segment = 0
+        self._records: list[_Known] = []
+
+    def at(self, place: Place) -> _Known | None:
+        """The record at a place; None without one."""
+        if place.segment != self._segment:
+            self._segment, self._records, end = place.segment, [], SEGMENT_HEADER_BYTES
+            with suppress(FileNotFoundError):
+                for record in host.raw_records(self._directory, place.segment):
+                    if record.segment != place.segment:
+                        break
+                    end += sum(map(len, record.parts[1:]))
+                    self._records.append(_Known(record.chain, record.last_seq, end))
+        return self._records[place.number] if place.number < len(self._records) else None
+
+
+async def cut_unreplicated(stream: LogStream, config: Config) -> Cut | None:
+    """Cut what this node's journal has and the stream has not, where another node has led since; None for nothing.
+
+    The journal is not open. DivergenceError for a journal that has nothing in common with the stream. A stream that
+    does not answer is waited for.
+    """
+    cut = await _cut_behind_common(stream, config) if host.holds_journal(config.journal) else None
+    _finish_moves(Path(config.data))
+    if cut is not None:
+        _LOG.error("%s", cut.line, extra=event("fenced_tail", **cut.facts()))
+    return cut
+
+
+async def _cut_behind_common(stream: LogStream, config: Config) -> Cut | None:
+    journal = config.journal
+    with closing(_Locked(journal)):
+        end = host.log_end(journal)
+        last = await _last(stream)
+        if not end.segment or last is None or last.message.author.node == config.cluster.node_name:
+            return None  # what this node wrote last is sent by its next start as the leader
+        own = _Journal(journal)
+        found = await _common(stream, own, Place(end.segment, end.number), last)
+        if found is None or found.message.place == (end.segment, end.number):
+            return None
+        place = found.message.place
+        known = own.at(place) if place.segment else None
+        if known is None or known.chain != found.message.chain:
+            raise DivergenceError(
+                f"{journal}: it has no record in common with the stream: this is another venue's log; name an empty "
+                "folder, or the venue of this log with --venue"
+            )
+        cut = _cut(config, place, known, last.message.author.epoch)
+        note_place(Path(config.data), found.seq)
+    return cut
+
+
+class _Locked:
+    """The journal's lock, so that no venue runs on it."""
+
+    def __init__(self, journal: Path) -> None:
+        self._lock = host.Lock(journal)
+
+    def close(self) -> None:
+        """Let another process have it."""
+        self._lock.release()
+
+
+# --- where the two part -----------------------------------------------------------------------------------------------
+
+
+async def _last(stream: LogStream) -> Stored | None:
+    while True:
+        with suppress(StreamError):
+            return await stream.last()
+        await asyncio.sleep(WAIT_SECONDS)
+
+
+async def _get(stream: LogStream, seq: int) -> Stored:
+    while True:
+        with suppress(StreamError):
+            found = await stream.get(seq)
+            if found is not None:
+                return found
+        await asyncio.sleep(WAIT_SECONDS)
+
+
+async def _common(stream: LogStream, own: _Journal, end: Place, last: Stored) -> Stored | None:
+    """The first message that stands at the last record which both have; None where the stream begins behind the end.
+
+    Where not even the first message is in the journal it is that one.
+
+    The hash of a log is that of all before it, so what matches at one place matches before: it is looked for by halves,
+    from the own end backwards, so that few segments are read.
+    """
+    bounds = None
+    while bounds is None:
+        with suppress(StreamError):
+            bounds = await stream.bounds()
+        await asyncio.sleep(0 if bounds else WAIT_SECONDS)
+    first = bounds.first_seq
+
+    def matches(stored: Stored) -> bool:
+        place = stored.message.place
+        known = own.at(place) if place.segment else None
+        return place.segment == 0 or (known is not None and known.chain == stored.message.chain)
+
+    behind = await _first_at(stream, (first, last.seq), end)
+    wrong, step = behind + 1, 1
+    while (at := max(first, wrong - step)) < wrong and not matches(await _get(stream, at)):
+        wrong, step = at, 2 * step
+    if at == wrong:
+        found = await _get(stream, first)
+        return None if found.message.place > end else found
+    while wrong - at > 1:
+        middle = (at + wrong) // 2
+        if matches(await _get(stream, middle)):
+            at = middle
+        else:
+            wrong = middle
+    place = (await _get(stream, at)).message.place
+    return await _get(stream, await _first_at(stream, (first, at), place))
+
+
+async def _first_at(stream: LogStream, between: tuple[int, int], place: Place) -> int:
+    """The first of these messages that stands at this place or behind it; the last one when none does."""
+    low, high = between
+    while low < high:
+        middle = (low + high) // 2
+        if (await _get(stream, middle)).message.place < place:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+# --- cutting ----------------------------------------------------------------------------------------------------------
+
+
+def _cut(config: Config, place: Place, known: _Known, epoch: int) -> Cut:
+    """Move what lies behind a record into a folder of its own, then end the journal there."""
+    folder, journal = Path(config.data), config.journal
+    kinds: Counter[str] = Counter()
+    last_seq = known.last_seq
+    for record in host.raw_records(journal, place.segment):
+        if (record.segment, record.number) > place:
+            rows = np.frombuffer(record.parts[2], COMMAND)
+            kinds.update(CommandKind(kind).name.lower() for kind in rows["kind"].tolist())
+            last_seq = max(last_seq, record.last_seq)
+    name = f"fenced-{epoch}-{known.last_seq + 1}"
+    kept, moving = folder / name, folder / f"{name}.part"
+    disk.current().make_folder(moving)
+    disk.current().make_folder(moving / journal.name)
+    for path in _made_from(config, known.last_seq):
+        _move(path, moving / path.relative_to(folder))
+    segments = sorted(journal.glob("journal-*.log"))
+    for path in segments:
+        if _number(path) < place.segment:
+            _link(path, moving / journal.name / path.name)
+        elif _number(path) == place.segment:
+            disk.write_atomically(moving / journal.name / path.name, [disk.read(path)])
+    cut = Cut(kept, known.last_seq + 1, last_seq, dict(sorted(kinds.items())))
+    disk.write_atomically(moving / FACTS, [json.dumps({"epoch": epoch, **cut.facts()}).encode()])
+    for path in reversed(segments):
+        if _number(path) > place.segment:
+            _move(path, moving / journal.name / path.name)
+    disk.current().sync_folder(folder)
+    disk.current().sync_folder(journal)
+    _truncate(next(path for path in segments if _number(path) == place.segment), known.end)
+    return cut
+
+
+def _made_from(config: Config, seq: int) -> list[Path]:
+    """The files that say something of commands behind a sequence, and the registry, which may."""
+    folder, journal = Path(config.data), config.journal
+    found = [host.tip_path(journal), folder / PLACE, folder / "registry.copy", folder / "registry.copy.version"]
+    snapshots = {each: path for path in journal.glob("snapshot-*.state") if (each := _number(path)) > seq}
+    found += [*snapshots.values(), *(projection_path(folder, each) for each in snapshots)]
+    found += [path for path in folder.glob("projection-*.rows") if _number(path) > seq and path not in found]
+    for name in ("registry.db", config.history.name):
+        found += sorted(folder.glob(f"{name}*"))
+    if _last_alert(file_of(folder)) > seq:
+        found += sorted(folder.glob(f"{file_of(folder).name}*"))
+    return [path for path in found if path.exists()]
+
+
+def _last_alert(path: Path) -> int:
+    """The last sequence that an alert is about."""
+    if not path.exists():
+        return 0
+    with closing(sqlite3.connect(path)) as alerts, suppress(sqlite3.OperationalError):  # it may have no table yet
+        return int(alerts.execute("SELECT coalesce(max(last_seq), 0) FROM alerts").fetchone()[0])
+    return 0
+
+
+def _number(path: Path) -> int:
+    return int(path.stem.rpartition("-")[2])
+
+
+def _move(path: Path, target: Path) -> None:
+    disk.current().make_folder(target.parent)
+    disk.current().rename(path, target)
+
+
+def _link(path: Path, target: Path) -> None:
+    """The same file in the folder that is kept too, so that the whole journal can be verified there."""
+    with suppress(FileExistsError):
+        target.hardlink_to(path)
+
+
+def _truncate(path: Path, size_bytes: int) -> None:
+    using = disk.current()
+    descriptor = using.open(path, os.O_WRONLY)
+    try:
+        using.truncate(descriptor, size_bytes)
+        using.sync(descriptor)
+    finally:
+        using.close(descriptor)
+    using.sync_folder(path.parent)
+
+
+def _finish_moves(folder: Path) -> None:
+    """A folder that has all that was cut gets its name, also one of a run that ended in the midst: nothing is left."""
+    for moving in folder.glob("fenced-*.part"):
+        if (moving / FACTS).exists():
+            disk.current().rename(moving, moving.with_suffix(""))
+            disk.current().sync_folder(folder)
