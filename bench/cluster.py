@@ -23,7 +23,7 @@ from bench.gateway_load import connect, disconnect
 from bench.load_servers import MARK_SECONDS, Plan, Venue, chosen_cores, order_scripts, running_venue
 from bench.load_turns import Side, loads_of, named
 from bench.measurement import Spread, machine
-from bench.placement import on_cores
+from bench.placement import pinned
 from engine.journal.precedence import PRIORITY
 from gateway.cluster.nats_server import local_servers
 from gateway.commands.common import compile_engine
@@ -55,7 +55,7 @@ def measured(plan: Plan, folder: Path, servers: int, loads: list[float | str]) -
             ALONE: stack.enter_context(running_venue(folder / ALONE, plan)),
             REPLICATED: stack.enter_context(running_venue(folder / REPLICATED, cluster)),
         }
-        stack.enter_context(on_cores(plan.cores.load))
+        stack.enter_context(pinned(plan.cores.load))
         return uvloop.run(_measured(plan, venues, loads))
 
 
@@ -104,6 +104,7 @@ def main(arguments: list[str] | None = None) -> None:
     plan = Plan(
         durability="fsync", connections=args.connections, window=args.window, rows=256, seconds=args.seconds,
         subscribers=0, busy_poll_us=0, turns=args.turns, cores=chosen_cores("", "", ""),
+        goes_first=False,  # the servers' syncs need threads of the system
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         found = measured(plan, Path(folder), args.servers, loads_of(args.rate))
