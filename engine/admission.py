@@ -18,6 +18,7 @@ from engine.code_values import (
 )
 from engine.codes import (
     NIL,
+    CommandKind,
     MarketState,
     OrdType,
     PriceSource,
@@ -32,7 +33,17 @@ from engine.codes import (
 from engine.fill_or_kill import in_band as in_band
 from engine.fill_or_kill import reaches
 from engine.kernels import inlined, kernel, rare
-from engine.row_access import TIF_SHIFT, account_at, contract_at, detail_at, of_side, order_at, position_at, style_of
+from engine.row_access import (
+    TIF_SHIFT,
+    account_at,
+    contract_at,
+    detail_at,
+    kind_and_style,
+    of_side,
+    order_at,
+    position_at,
+    style_of,
+)
 from engine.schema import MAX_REDUCE_ONLY_ORDERS, MAX_TRAILING_ORDERS
 from engine.units import EPOCH_2025_S, MAX_TICKS, NS_PER_S, SUBTICKS, against, below, clamp, opposite
 
@@ -40,6 +51,9 @@ _BOOK_FLAGS = EXEC_POST_ONLY | EXEC_ICEBERG
 _PLAIN_STYLE = TimeInForce.GTC << TIF_SHIFT | OrdType.LIMIT << 8
 _PLAIN_CHOICE = (TimeInForce.IOC - TimeInForce.GTC) << TIF_SHIFT | Side.BUY | Side.SELL
 """A style without options has the first bits; of the second ones it may have any, but one side."""
+_PLAIN_NEW = CommandKind.NEW | _PLAIN_STYLE << 8
+_NEW_MASK = 0xFF | (0xFFFFFFFF & ~_PLAIN_CHOICE) << 8
+"""Of a command's first word: kind and style, without the bits of which a plain order may have any."""
 OPEN_ACCOUNT = 1
 CLOSED_ACCOUNT = 2
 
@@ -344,8 +358,9 @@ def _reduce_only_capacity(s):
 
 @inlined
 def is_plain_new(c):
-    """Whether a NEW command uses no option."""
-    return is_plain_style(style_of(c)) and c.flags == 0
+    """Whether a command is a NEW that uses no option, as far as its style says: its flags are to be looked at."""
+    word = kind_and_style(c)
+    return word & _NEW_MASK == _PLAIN_NEW and (word + (1 << 8)) & (2 << 8) != 0
 
 
 @inlined

@@ -86,6 +86,15 @@ def give_slot(s, slot):
 
 
 @inlined
+def pass_slot(s):
+    """`take_slot` where a row is free, for an order that ends before another one takes a row: it stays the next one."""
+    slot = np.int64(s.orders_free_slot)
+    s.order_serial += 1
+    order_at(s, slot).level_slot = NIL
+    return slot, (s.order_serial << ORDER_SLOT_BITS) | slot
+
+
+@inlined
 def find_order(s, order_id):
     """The slot of a live order id, NIL for every other number."""
     slot = order_id & _SLOT_MASK
@@ -142,8 +151,8 @@ def find_client_order(s, tag, account_slot, cl_ord_id):
 def find_known_or_free(s, tag, account_slot, cl_ord_id):
     """`find_client_order` for an id that is most likely new, and an empty cell where it belongs, NIL: none is known."""
     if cl_ord_id != 0:
-        is_sure, free = idmap.free_cell(s, s.order_map, tag)
-        if is_sure:
+        free = idmap.free_cell(s, s.order_map, tag)
+        if free != NIL:
             return np.int64(NIL), free
     return np.int64(find_client_order(s, tag, account_slot, cl_ord_id)), np.int64(NIL)
 

@@ -90,8 +90,11 @@ class Disk(Protocol):
         """How much room the disk of a folder has for whoever runs the venue."""
         ...
 
-    def drop_cache(self, descriptor: int) -> None:
-        """Have the next reads of a file come from the disk, as far as the system can do that."""
+    def drop_cache(self, descriptor: int, offset: int = 0, size_bytes: int = 0) -> None:
+        """Have the next reads of a part of a file come from the disk, as far as the system can do that.
+
+        Without a size, up to its end. What is not on the disk yet stays in memory, and the system begins to write it.
+        """
         ...
 
     def is_there(self, path: Path) -> bool:
@@ -160,8 +163,8 @@ class SystemDisk:
         found = os.statvfs(path)
         return found.f_bavail * found.f_frsize
 
-    def drop_cache(self, descriptor: int) -> None:
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    def drop_cache(self, descriptor: int, offset: int = 0, size_bytes: int = 0) -> None:
+        os.posix_fadvise(descriptor, offset, size_bytes, os.POSIX_FADV_DONTNEED)
 
     def is_there(self, path: Path) -> bool:
         return path.exists()

@@ -6,10 +6,10 @@ the difference. What that takes is asked first; where any of it is missing, the 
 
 import numpy as np
 
-from engine import book, eligibility, events, exposure_limits, ladder, matching, orders, plain_terms, taker_row
+from engine import book, events, ladder, matching, orders, regular_orders, taker_row
 from engine.code_values import EXEC_FORFEIT_PRIORITY
-from engine.codes import NIL, CommandKind, EventKind, Reason, Stage, TimeInForce
-from engine.kernels import apart, inlined
+from engine.codes import NIL, CommandKind, EventKind, Stage, TimeInForce
+from engine.kernels import inlined
 from engine.row_access import account_at, contract_at, level_at, order_at, own_at, passing_taker, position_at
 
 PASSED_BY = 3
@@ -42,7 +42,6 @@ def _is_taken_back(s, c, cancel):
         cancel.kind == CommandKind.CANCEL
         and _names(s, c, cancel)
         and c.tif == TimeInForce.GTC
-        and s.jobs_count == 0
         and events.has_room_behind(s, EVENTS_BEFORE_CANCEL)
     )
 
@@ -59,24 +58,19 @@ def _load_amended(taker, amend):
 def _may_amend(s, c, taker, amend):
     """Whether `straight_path.amend` would let the order in `taker`, which rests as NEW and AMEND ask, lose its place.
 
-    Only where no margin is asked for. The order's own level and nodes are free, as if it rested.
+    Only where no margin is asked for, and with room for another order beside it.
     """
-    terms = plain_terms.of_contract(s, c.contract_slot)
-    contract, account = contract_at(s, c.contract_slot), account_at(s, c.account_slot)
     keeps = taker.price_ticks == c.price_ticks and taker.leaves_lots <= c.qty_lots
     return (
         _names(s, c, amend)
         and orders.has_amend_form(amend)
         and amend.qty_lots >= 0
         and (not keeps or amend.flags & EXEC_FORFEIT_PRIORITY != 0)
-        and eligibility.passes(s, account, taker.person, max(s.now_ns, amend.time_ns))
-        and terms.more == 0
-        and plain_terms.admit(s, taker, terms)
-        and s.levels_live < terms.most_levels
-        and s.nodes_live + ladder.NODES_PER_INSERT <= terms.most_nodes
-        and exposure_limits.own_reason(s, taker, contract) == Reason.NONE
+        and regular_orders.passes_amended(
+            s, amend.person, taker.side, taker.leaves_lots, taker.price_ticks, max(s.now_ns, amend.time_ns)
+        )
         and not matching.crosses(s, taker)
-        and not orders.watches_trades(contract)
+        and not orders.watches_trades(contract_at(s, c.contract_slot))
     )
 
 
@@ -85,7 +79,7 @@ def _pass_by_level(s, ladder_slot, key):
     """Leave level and ladder as `book.join_queue` and `book.leave_queue` of one client's order would.
 
     Returns (True, what the level shows without it, the order ahead of it). False: it takes rows that were never used
-    or a closer look; what is written by then is of no account.
+    or a closer look; what is written by then is of no account. A level that was given back is empty already.
     """
     node, shift = ladder.reach(s, ladder_slot, key)
     if node != NIL and shift == 0:
@@ -104,7 +98,6 @@ def _pass_by_level(s, ladder_slot, key):
     level.price_ticks = key
     level.ladder_slot = ladder_slot
     level.leaf_node = leaf
-    book.empty_level(level)
     return True, np.int64(0), np.int64(NIL)
 
 
@@ -136,11 +129,11 @@ def _end(s, taker, cancel, ahead_slot, shown_lots):
     _pass_by_own(s, taker.order_slot, taker.person)
     begin(s, cancel)
     events.taker_event(s, taker, EventKind.CANCELLED, orders.cancel_cause(cancel), lots, shown_lots)
-    book.give_slot(s, taker.order_slot)
+    order_at(s, taker.order_slot).order_id = 0
     s.recent.tag = 0
 
 
-@apart
+@inlined
 def pass_by(s, c, after, behind, position_slot, loss_subticks):
     """Enter, amend and cancel an admitted order that trades with nobody. Its client id is new and has place in the map.
 
@@ -163,13 +156,13 @@ def pass_by(s, c, after, behind, position_slot, loss_subticks):
     shown = first_shown
     if is_done and amends:
         is_done, shown, ahead_slot = _pass_by_level(s, ladder_slot, taker.price_ticks)
-    if not is_done:
+    if not is_done or s.orders_free_slot == NIL:
         return 0
     taker_row.load_plain(taker, c, 0)
     taker.position_slot = position_slot
     taker.loss_subticks = loss_subticks
     account_at(s, taker.account_slot).position_slot = position_slot
-    taker.order_slot, taker.order_id = book.take_slot(s)
+    taker.order_slot, taker.order_id = book.pass_slot(s)
     matching.report_rested(s, taker, EventKind.ACCEPTED, first_shown + taker.leaves_lots)
     if amends:
         _load_amended(taker, after)

@@ -106,19 +106,31 @@ def slot_at(s, cell):
     return cell_at(s, cell).word & SLOT_MASK
 
 
+@kernel
+def ids_left(table):
+    """How many ids may be added before the table grows, 0 while it does."""
+    return table.size // 2 - table.live if table.old_size == 0 else 0
+
+
+@inlined
+def cell_in_bucket(s, table, tag):
+    """The first empty cell of a tag's bucket, in a table that does not grow. NIL: the tag may be in the map, or that
+    cell is the last.
+    """
+    first = table.base + table.size + home_of(tag, table.size - 1)
+    if not unlikely(cells_equal(s, first, SLOT_BITS, tag) != 0):
+        empty = cells_equal(s, first, 0, 0)
+        if not unlikely(empty & (empty - 1) == 0):
+            return first + lowest_bit(empty)
+    return np.int64(NIL)
+
+
 @inlined
 def free_cell(s, table, tag):
-    """(True, the first empty cell of a tag's bucket). False when the tag may be in the map, or that cell is the last.
-
-    False also while the table grows, or has to with the next id.
-    """
+    """`cell_in_bucket`, NIL also while the table grows, or has to with the next id."""
     if table.old_size == 0 and 2 * (table.live + 1) <= table.size:
-        first = table.base + table.size + home_of(tag, table.size - 1)
-        if not unlikely(cells_equal(s, first, SLOT_BITS, tag) != 0):
-            empty = cells_equal(s, first, 0, 0)
-            if not unlikely(empty & (empty - 1) == 0):
-                return True, first + lowest_bit(empty)
-    return False, np.int64(NIL)
+        return cell_in_bucket(s, table, tag)
+    return np.int64(NIL)
 
 
 @inlined

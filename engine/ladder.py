@@ -209,6 +209,16 @@ def pass_by(s, ladder_slot, node, shift, key, slot):
     ladder_row = ladder_at(s, ladder_slot)
     if node != NIL and shift == 0:
         use_leaf(s, ladder_slot, node, key)
+    elif node != NIL and shift == 6:  # most often: the leaf alone is missing
+        leaf = np.int64(s.nodes_free_slot)
+        if leaf == NIL:
+            return np.int64(NIL)
+        bit = (key >> 6) & 63
+        child_at(node_at(s, node), bit).slot = leaf
+        node_at(s, leaf).index = bit
+        ladder_row.leaf_node = NIL
+        ladder_row.leaf_prefix = NIL
+        node = leaf
     else:
         free = np.int64(s.nodes_free_slot)
         if node == NIL and ladder_row.root != NIL:

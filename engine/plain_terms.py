@@ -13,8 +13,9 @@ from engine.units import below, unlikely
 
 @inlined
 def forget(s):
-    """From here on the terms of every contract are worked out anew."""
+    """From here on the terms of every contract are worked out anew, and of no account anything is known."""
     s.terms_mark += 1
+    s.regular.left = 0
 
 
 @rare

@@ -308,6 +308,34 @@ else:
 
 if JIT:
 
+    def _word_of(dtype: Any, first: str) -> Any:
+        """A function (row) -> the eight bytes that begin with a field, as one number, the first the lowest."""
+        row_type, place = record_type(dtype), dtype.fields[first][1]
+
+        @intrinsic
+        def word_of(typingctx: Any, row: Any) -> Any:
+            def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+                start = builder.bitcast(args[0], ir.IntType(8).as_pointer())
+                start = builder.gep(start, [ir.Constant(ir.IntType(64), place)])
+                return builder.load(builder.bitcast(start, ir.IntType(64).as_pointer()), align=1)
+
+            return types.int64(row_type), codegen
+
+        return word_of
+
+else:
+
+    def _word_of(dtype: Any, first: str) -> Any:
+        return lambda row: np.int64(row.getfield(np.int64, dtype.fields[first][1]))
+
+
+kind_and_style = _word_of(schema.COMMAND, "kind")
+"""Of a command: kind, side, type, time in force, self-trade mode, then trigger source and reason."""
+flags_and_account = _word_of(schema.COMMAND, "flags")
+"""Of a command: its flags, above them the account."""
+
+if JIT:
+
     @intrinsic
     def passing_taker(typingctx: Any) -> Any:
         """A TAKER row in registers, nothing written yet; pass it to inlined functions only."""

@@ -33,6 +33,7 @@ from engine.scratch_rows import HELD as HELD
 from engine.scratch_rows import NOTED as NOTED
 from engine.scratch_rows import NOTED_ROWS as NOTED_ROWS
 from engine.scratch_rows import RECENT as RECENT
+from engine.scratch_rows import REGULAR as REGULAR
 from engine.scratch_rows import TAKER as TAKER
 from engine.scratch_rows import TERMS as TERMS
 from engine.scratch_rows import TOTALS as TOTALS
@@ -543,6 +544,7 @@ STATE = _cache_aligned(
         ("branches", BRANCH, (LADDERS,)),
         ("terms_mark", "i8"),  # changes when the terms of contracts may have changed
         ("terms", TERMS, (MAX_CONTRACTS,)),
+        ("regular", REGULAR),
     ]
 )
 
@@ -576,7 +578,7 @@ SELLS = {
 """A field about sells -> the one about buys, which stands one word before it."""
 STYLES = {"ORDER": "flags", "TAKER": "self_trade", "COMMAND": "self_trade"}
 """Rows whose side, type, time in force and this fourth byte are also read and written at once."""
-for _record in (POSITION, CONTRACT, TERMS):
+for _record in (POSITION, CONTRACT, TERMS, REGULAR):
     for _sell, _buy in SELLS.items():
         if _sell in (_record.names or ()):
             assert _record.fields and _record.fields[_sell][1] == _record.fields[_buy][1] + 8, _sell

@@ -75,6 +75,23 @@ TERMS = record(  # scratch, two lines: what a contract asks of a plain order, se
         ("pad", "i8", (6,)),
     ]
 )
+REGULAR = record(  # scratch: what is known of the account that placed the last plain order, see `regular_orders`
+    [
+        ("left", "i8"),  # how many orders may come to the book before it counts for nothing
+        ("flags_and_account", "i8"),  # of its commands: no flags, and who
+        ("until_ns", "i8"),  # how long it and its person may open risk
+        ("from_lots", "i8"),  # the ranges of its contract, as in TERMS
+        ("range_lots", "i8"),
+        ("buy_from_ticks", "i8"),
+        ("sell_from_ticks", "i8"),
+        ("buy_range_ticks", "i8"),
+        ("sell_range_ticks", "i8"),
+        ("position_slot", "i8"),
+        ("loss_subticks", "i8"),  # of the last order
+        ("contract_slot", "i4"),
+        ("person", "i4"),
+    ]
+)
 
 # --- running totals, made again from the rows by `running_totals.recount` -----------------------------------------
 

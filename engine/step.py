@@ -7,6 +7,7 @@ is full: the state keeps the place, and the next call goes on with the same comm
 import numpy as np
 
 from engine import (
+    admission,
     batch_end,
     book,
     directives,
@@ -189,7 +190,7 @@ def _straight(s, address, index, last, far):
     if s.now_ns >= s.next_due_ns or not events.has_room(s):
         return 0
     tag = np.int64(ahead_at(s, index & (AHEAD_ROWS - 1)).tag) if far else _tag_of(c)
-    if c.kind == CommandKind.NEW:
+    if admission.is_plain_new(c):
         after = _command_at(address, min(index + 1, last))
         return straight_path.new(s, c, tag, after, _command_at(address, min(index + 2, last)))
     if c.kind == CommandKind.CANCEL:

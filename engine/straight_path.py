@@ -14,10 +14,12 @@ from engine import (
     events,
     exposure_limits,
     fleeting_orders,
+    idmap,
     margin,
     matching,
     orders,
     plain_terms,
+    regular_orders,
     taker_row,
 )
 from engine.codes import NIL, EventKind, Phase, Reason, TimeInForce
@@ -63,18 +65,47 @@ def _has_margin(s, taker, contract, terms):
     return reason == Reason.NONE
 
 
-@inlined
-def _is_new(s, taker):
-    """Of row 16, what is about new orders alone. Whether levels are left is asked of every order."""
-    known, taker.free_cell = book.find_known_or_free(s, taker.tag, taker.account_slot, taker.cl_ord_id)
-    return known == NIL and s.orders_live < s.orders_capacity
+@apart
+def _admit(s, c):
+    """Whether a plain order passes rows 1 to 22 but for its client id; what was found out is kept in `s.regular`.
+
+    False: it is not for the straight path.
+    """
+    if c.flags != 0 or s.jobs_count != 0 or not admission.is_open_account(s, c.account_slot):
+        return False
+    if not below(c.contract_slot, s.contracts_used):
+        return False
+    terms = plain_terms.of_contract(s, c.contract_slot)
+    contract, account = contract_at(s, c.contract_slot), account_at(s, c.account_slot)
+    if not eligibility.passes(s, account, c.person, s.now_ns) or account.position_slot == NIL:
+        return False
+    taker = passing_taker()
+    taker_row.load_plain(taker, c, 0)
+    taker.position_slot = account.position_slot
+    if position_at(s, taker.position_slot).contract_slot != c.contract_slot:
+        taker.position_slot = book.other_position(s, c.account_slot, c.contract_slot)
+        if taker.position_slot == NIL:
+            return False
+    taker.group = account.group
+    if s.orders_live >= s.orders_capacity or not _is_in_order(s, taker, contract, terms):
+        return False
+    if not _has_margin(s, taker, contract, terms):
+        return False
+    regular_orders.keep(s, taker, terms)
+    return True
 
 
-@inlined
-def _enter(s, taker):
+@apart
+def _enter(s, c, tag, position_slot, loss_subticks, free_cell):
     """Give an admitted order that trades with nobody its id; it rests, or ends at once as an IOC."""
+    taker = passing_taker()
+    taker_row.load_plain(taker, c, tag)
+    taker.position_slot = position_slot
+    taker.loss_subticks = loss_subticks
+    taker.free_cell = free_cell
     account_at(s, taker.account_slot).position_slot = taker.position_slot
     taker.order_slot, taker.order_id = book.take_slot(s)
+    regular_orders.count(s)
     if taker.tif == TimeInForce.IOC:
         events.taker_event(s, taker, EventKind.ACCEPTED, 0, 0, NIL)
         lots = taker.leaves_lots
@@ -97,6 +128,7 @@ def _meet(s, c, tag, position_slot, loss_subticks):
     taker.group = account_at(s, c.account_slot).group
     account_at(s, c.account_slot).position_slot = position_slot
     taker.order_slot, taker.order_id = book.take_slot(s)
+    regular_orders.count(s)
     events.taker_event(s, taker, EventKind.ACCEPTED, 0, 0, NIL)
     s.sweeping = 1
     if orders.finish_sweep(s):
@@ -109,41 +141,34 @@ def _meet(s, c, tag, position_slot, loss_subticks):
 
 @inlined
 def new(s, c, tag, after, behind):
-    """Admit a new order and enter it; `after` and `behind` are the next commands, or the last one again.
+    """Admit a new plain order and enter it; `after` and `behind` are the next commands, or the last one again.
 
     Returns how many of the three it did, 0: the order is not for the straight path, with nothing written, or it paused.
     """
-    if not admission.is_plain_new(c) or not admission.is_open_account(s, c.account_slot):
-        return 0
-    if not below(c.contract_slot, s.contracts_used):
-        return 0
-    terms = plain_terms.of_contract(s, c.contract_slot)
-    contract, account = contract_at(s, c.contract_slot), account_at(s, c.account_slot)
-    if not eligibility.passes(s, account, c.person, s.now_ns) or account.position_slot == NIL:
-        return 0
     taker = passing_taker()
     taker_row.load_plain(taker, c, tag)
-    taker.position_slot = account.position_slot
-    if position_at(s, taker.position_slot).contract_slot != c.contract_slot:
-        taker.position_slot = book.other_position(s, c.account_slot, c.contract_slot)
-        if taker.position_slot == NIL:
+    known, taker.free_cell = np.int64(NIL), np.int64(NIL)
+    if regular_orders.passes(s, c, taker.side) and c.cl_ord_id != 0:
+        taker.free_cell = idmap.cell_in_bucket(s, s.order_map, tag)
+    elif not _admit(s, c):
+        return 0
+    if taker.free_cell == NIL:
+        known, taker.free_cell = book.find_known_or_free(s, tag, c.account_slot, c.cl_ord_id)
+        if known != NIL:
             return 0
-    taker.group = account.group
-    if not _is_in_order(s, taker, contract, terms) or not _is_new(s, taker):
-        return 0
-    if not _has_margin(s, taker, contract, terms):
-        return 0
+    taker.position_slot = s.regular.position_slot
+    taker.loss_subticks = s.regular.loss_subticks
     if matching.crosses(s, taker):
         return 1 if _meet(s, c, tag, taker.position_slot, taker.loss_subticks) else 0
     if after.cl_ord_id == c.cl_ord_id and taker.free_cell != NIL:
         done = fleeting_orders.pass_by(s, c, after, behind, taker.position_slot, taker.loss_subticks)
         if done != 0:
             return done
-    _enter(s, taker)
+    _enter(s, c, tag, taker.position_slot, taker.loss_subticks, taker.free_cell)
     return 1
 
 
-@inlined
+@apart
 def amend(s, c, tag):
     """Amend an order that loses its priority. False: it is not for the straight path, and nothing is written."""
     if s.jobs_count != 0 or orders.account_reason(s, c.account_slot) != Reason.NONE:
@@ -164,6 +189,7 @@ def amend(s, c, tag):
         return False
     if not _is_in_order(s, taker, contract, terms) or not _has_margin(s, taker, contract, terms):
         return False
+    regular_orders.count(s)
     orders.leave_amended(s, taker, slot)
     matching.rest(s, taker, EventKind.RESTED)
     orders.watch_trades(s, taker.contract_slot)

@@ -41,6 +41,7 @@ ENGINE_ORDER = [
     "eligibility",
     "exposure_limits",
     "plain_terms",
+    "regular_orders",
     "cancel_queue",
     "standing",
     "fill_or_kill",

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine import disk
 from engine.codes import CommandKind, Mode
 from engine.journal import (
     CorruptJournalError,
@@ -311,6 +312,55 @@ def test_a_closed_journal_ends_with_its_last_record(tmp_path: Path) -> None:
         while offset < len(data):
             offset += RECORD_BYTES + layout.RECORD_HEAD.unpack_from(data, offset)[2] * ROW_BYTES
         assert offset == len(data)
+
+
+class _DroppingDisk(disk.SystemDisk):
+    """A disk that notes which parts of a file were dropped from memory, and how long it was then."""
+
+    def __init__(self) -> None:
+        self.dropped: list[tuple[int, int, int]] = []
+
+    def drop_cache(self, descriptor: int, offset: int = 0, size_bytes: int = 0) -> None:
+        self.dropped.append((offset, offset + size_bytes, self.size_bytes(descriptor)))
+        super().drop_cache(descriptor, offset, size_bytes)
+
+
+@pytest.mark.parametrize("durability", list(Durability))
+def test_the_log_leaves_the_systems_memory_but_for_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durability: Durability
+) -> None:
+    kept, piece = 1 << 16, 1 << 13
+    monkeypatch.setattr(writer, "CACHED_BYTES", kept)
+    monkeypatch.setattr(writer, "DROP_BYTES", piece)
+    with disk.use(dropping := _DroppingDisk()):
+        written = write(tmp_path, [40] * 60, close=False, durability=durability)
+    assert read(tmp_path)[0].tobytes() == written.tobytes()
+    ends = [0, *(end for _, end, _ in dropping.dropped)]
+    assert dropping.dropped[-1][2] - ends[-1] < kept + 2 * piece
+    for (begin, end, length), before in zip(dropping.dropped, ends, strict=False):
+        assert begin == max(0, before - piece), "what was not on the disk the last time is dropped now"
+        assert before < end == length - kept
+
+
+def test_a_segment_that_is_over_leaves_the_systems_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "CACHED_BYTES", 1 << 13)
+    with disk.use(dropping := _DroppingDisk()):
+        write(tmp_path, [40] * 20, segment_bytes=1 << 14, close=False)
+    assert dropping.dropped and all(end == length for _, end, length in dropping.dropped)
+
+
+def test_a_disk_that_keeps_all_in_memory_takes_the_log_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Keeping(disk.SystemDisk):
+        def drop_cache(self, descriptor: int, offset: int = 0, size_bytes: int = 0) -> None:
+            raise OSError("not here")
+
+    monkeypatch.setattr(writer, "CACHED_BYTES", 1 << 13)
+    monkeypatch.setattr(writer, "DROP_BYTES", 1 << 10)
+    with disk.use(Keeping()):
+        written = write(tmp_path, [40] * 20)
+    assert read(tmp_path)[0].tobytes() == written.tobytes()
 
 
 def test_zeros_where_a_record_was_safe_are_no_room(tmp_path: Path) -> None:

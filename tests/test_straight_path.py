@@ -1,6 +1,7 @@
 """The straight path of plain orders is a short cut and no more: without it the same commands give the same."""
 
 import ast
+import itertools
 import os
 import subprocess
 import sys
@@ -14,10 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine import step
+from engine.codes import AccountAttribute as A
 from engine.codes import CommandKind, EventKind, ExecInst, OrdType, Reason, Side, TimeInForce
+from engine.codes import ContractParameter as P
 from engine.schema import COMMAND
 from engine.units import JIT
-from tests.build import CENTRE_TICKS, PLAIN_CONTRACT, START_NS, listed, opened, person
+from tests.build import CENTRE_TICKS, PLAIN_CONTRACT, START_NS, account_set, listed, new, opened, person
 from tests.flow import ACCOUNTS, CONTRACTS, Mix, flow, stage
 from tests.pair import RING_ROWS, Pair, Script
 from tests.test_model import batches, outcome
@@ -140,6 +143,54 @@ def test_a_person_may_forget_between_an_order_and_its_amendment() -> None:
                     [Reason.DERIVATIVES_KNOWLEDGE_REQUIRED] if second_ns else []
                 )
     assert outcome(batches(pair.sent, len(pair.sent)), RING_ROWS) == outcome(pair.sent, RING_ROWS)
+
+
+def _one_after_the_other() -> Script:
+    """Runs of orders of one account, which go past each limit, each a command of its own."""
+    ids, rows = itertools.count(1), []
+
+    def place(orders: int, account: int, side: int, lots: int, price_ticks: int, **fields: int) -> None:
+        for _ in range(orders):
+            rows.append(new(account, side, lots, price_ticks, cl_ord_id=next(ids), **fields))
+
+    place(8, 0, Side.BUY, 3, CENTRE_TICKS - 5)  # six may be open
+    place(10, 1, Side.BUY, 50, CENTRE_TICKS - 7)  # eight make the largest position
+    place(10, 1, Side.SELL, 50, CENTRE_TICKS + 7)
+    place(3, 2, Side.SELL, 30, CENTRE_TICKS - 7)  # trades
+    place(4, 1, Side.BUY, 50, CENTRE_TICKS - 8)
+    place(2, 2, Side.BUY, 51, CENTRE_TICKS - 9)
+    place(2, 2, Side.BUY, 5, 100_001)
+    place(2, 2, Side.SELL, 5, CENTRE_TICKS + 9, contract_slot=1)
+    place(2, 2, Side.SELL, 5, CENTRE_TICKS + 9, person=3)
+    place(2, 2, Side.SELL, 5, CENTRE_TICKS + 9, account_slot=7)
+    place(2, 2, Side.SELL, 5, CENTRE_TICKS + 9, flags=ExecInst.POST_ONLY)
+    place(2, 2, Side.SELL, 5, CENTRE_TICKS + 9, person=2)
+    for millisecond in (1400, 1600):  # what this person knows ends between them, and is looked at a second later
+        place(2, 2, Side.SELL, 5, CENTRE_TICKS + 9, person=2, time_ns=START_NS + millisecond * 1_000_000)
+    return rows
+
+
+def test_an_account_that_goes_on_meets_its_limits_where_they_are() -> None:
+    """In one batch its further orders are hardly asked anything, one at a time each is asked everything."""
+    pair, contract = Pair(), PLAIN_CONTRACT | {P.MAX_ORDER_LOTS: 50, P.MAX_POSITION_LOTS: 400}
+    pair.play([person(1), person(2, START_NS + 1_500_000_000)])
+    for account in range(3):
+        pair.play(opened(account))
+    pair.play([account_set(0, A.MAX_OPEN_ORDERS, 6), *listed(0, contract), *listed(1, contract)])
+    reasons = set()
+    for rows in _one_after_the_other():
+        reports = pair.send(rows)
+        reasons |= {int(report["reason"]) for report in reports if report["kind"] == EventKind.REJECTED}
+    assert reasons == {
+        Reason.TOO_MANY_ORDERS,
+        Reason.POSITION_LIMIT,
+        Reason.QTY_TOO_LARGE,
+        Reason.BAD_TICK,
+        Reason.DERIVATIVES_KNOWLEDGE_REQUIRED,
+        Reason.UNKNOWN_ACCOUNT,
+    }
+    for size in (2, 3, len(pair.sent)):
+        assert outcome(batches(pair.sent, size), RING_ROWS) == outcome(pair.sent, RING_ROWS)
 
 
 @pytest.mark.skipif(JIT, reason="the JIT is on in this run: the comparison is made by a process of its own")

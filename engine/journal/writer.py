@@ -47,6 +47,11 @@ ROOM_BYTES = 1 << 16
 _ROOM = memoryview(bytes(ROOM_BYTES))
 """Zeros that are written behind a small record. A sync of bytes within the file takes half as long as one of bytes that
 make the file longer. Behind a large record they would only cost a second write of the same place."""
+CACHED_BYTES = 128 << 20
+"""So much of the log's end stays in the system's memory, a million commands: what snapshots and copies of it read."""
+DROP_BYTES = 2 << 20
+"""So much behind that is dropped at once. The system uses that memory for what is written next. New memory would cost a
+virtual machine several times as much as the write: its host gives memory when it is first touched."""
 
 HOLD_SECONDS = 0.05
 """So long a group waits at most for whoever gets the records to have room for one more; it grows meanwhile."""
@@ -96,6 +101,8 @@ class SegmentWriter:
         self.sync()
         self._disk.sync_folder(directory)  # a process that was killed may have begun the segment and not come to this
         self._size_bytes = self._offset
+        self._dropped_bytes = self._offset
+        """Up to where the segment was dropped from the system's memory."""
         self.on_record: OnRecord | None = None
 
     @property
@@ -113,6 +120,8 @@ class SegmentWriter:
             self._rotate(first_seq)
         self._append(first_seq, [batch[0] for batch in batches], durable_seq, flags)
         self._next_seq = batches[-1][2] + 1
+        if self._offset - self._dropped_bytes >= CACHED_BYTES + DROP_BYTES:
+            self._drop_cache(self._offset - CACHED_BYTES)
 
     def tip(self, end: End = End.OPEN) -> Tip:
         """The end of what is written."""
@@ -150,6 +159,13 @@ class SegmentWriter:
         """Close the file."""
         self._disk.close(self._descriptor)
 
+    def _drop_cache(self, end: int) -> None:
+        """Drop the segment up to here from the system's memory. What was not on the disk the last time is on it now."""
+        begin = max(0, self._dropped_bytes - DROP_BYTES)
+        with contextlib.suppress(OSError):  # a disk that cannot do that keeps it
+            self._disk.drop_cache(self._descriptor, begin, end - begin)
+        self._dropped_bytes = end
+
     def _write_at(self, parts: list[bytes | memoryview], size_bytes: int, flags: int) -> int:
         """Write a record of this size, and behind it as much of the room as the disk takes; answers how many bytes."""
         write, offset = self._disk.pwrite, self._offset
@@ -166,9 +182,12 @@ class SegmentWriter:
         self._segment = SegmentHeader(old.number + 1, first_seq, old.mode, old.capacities, self.chain)
         begin_segment(self._directory, self._segment)
         descriptor = self._disk.open(segment_path(self._directory, self._segment.number), os.O_WRONLY)
+        if self._offset > CACHED_BYTES:
+            self._drop_cache(self._offset)
         self.close()
         self._descriptor = descriptor
         self._offset, self._size_bytes, self._records = SEGMENT_BYTES, SEGMENT_BYTES, 0
+        self._dropped_bytes = 0
 
 
 def write_again(directory: Path, first: tuple[int, int], end: tuple[int, int]) -> None:

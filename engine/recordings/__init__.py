@@ -30,7 +30,7 @@ _LATER = {"draw": "drawing", "Fees": "own_orders", "gather": "pictures", "Sessio
 DECODERS = {
     "databento": ("databento", "decoder"),
     "itch": ("itch", "ItchDecoder"),
-    "pitch": ("pitch", "PitchDecoder"),
+    "pitch": ("pitch_binary", "decoder"),
     "coinbase": ("coinbase", "CoinbaseDecoder"),
     "bitstamp_live": ("bitstamp_live", "BitstampLiveDecoder"),
 }
@@ -68,6 +68,7 @@ _FIRST_BYTES = (
     ("databento", "databento", ("is_dbn", "is_csv")),
     ("jsonl", "csv_jsonl", ("is_jsonl",)),
     ("csv", "csv_jsonl", ("is_csv",)),
+    ("pitch", "pitch_binary", ("is_binary",)),
 )
 """By what first bytes are recognised: (format, module, its functions). The first that fits counts."""
 

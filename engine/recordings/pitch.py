@@ -1,6 +1,6 @@
 """BATS and Cboe PITCH as text: one message a line, with or without the sequenced packet's S before it.
 
-What a line means for a book:
+`pitch_binary` has the messages of the multicast feed. What a line means for a book:
 
 - *A, d* (add, with a symbol of six or of eight letters): an order rests. *E* (executed): it gave a quantity. *X*
   (cancelled): it is that much smaller, or gone. *s* (symbol clear): all orders of the symbol are gone.
@@ -65,9 +65,9 @@ _LENGTHS = np.zeros(256, np.int64)
 for _type, _length in MIN_LENGTH_OF.items():
     _LENGTHS[ord(_type)] = _length
 _LINE = re.compile(rb"S?\d{8}[sAdEXPrBHIJR][0-9A-Z][0-9A-Z .+*=^#-]+")
-_UNWANTED = -1
-_SYMBOL, _OPEN, _UNKNOWN, _OTHER, _NEVER, _TOO_HIGH, _OFF_TICK, _WORDS = range(FIRST_WORD, FIRST_WORD + 8)
-_NEW_SYMBOL, _CLEARED, _GROW = range(FIRST_CODE, FIRST_CODE + 3)
+UNWANTED = -1
+SYMBOL, OPEN, _UNKNOWN, _OTHER, _NEVER, _TOO_HIGH, _OFF_TICK, _WORDS = range(FIRST_WORD, FIRST_WORD + 8)
+NEW_SYMBOL, _CLEARED, _GROW = range(FIRST_CODE, FIRST_CODE + 3)
 _BAD_LENGTH, _BAD_TIME, _BAD_ID, _BAD_SIDE, _BAD_SHARES, _BAD_PRICE, _BAD_TICK, _TOO_LONG = range(10, 18)
 _A, _D, _E, _X, _P, _R, _CLEAR_TYPE = (ord(letter) for letter in "AdEXPrs")
 _B, _S, _LF, _CR, _SPACE, _ZERO, _NINE, _LETTER_A, _LETTER_Z = (ord(letter) for letter in "BS\n\r 09AZ")
@@ -86,7 +86,8 @@ class PitchDecoder(ExchangeDay):
     """Decodes one file: a contract for each wanted symbol that has orders or trades."""
 
     format = "pitch"
-    words, reasons = _WORDS, IGNORED
+    words = _WORDS
+    reasons: tuple[str, ...] = IGNORED
 
     def __init__(self, source: Source, wanted: Wanted = EVERYTHING, skip_bad: bool = False) -> None:
         super().__init__(source, wanted, skip_bad)
@@ -101,16 +102,16 @@ class PitchDecoder(ExchangeDay):
         try:
             if code == MORE:
                 return self._more(window)
-            if code == _NEW_SYMBOL:
+            if code == NEW_SYMBOL:
                 self._name_symbol()
                 return OK, None
         except RecordingError as error:
             return code, error
         if code in (_CLEARED, _GROW):
-            of_cleared = (self._orders[:, 1] == self._state[_SYMBOL]) & (code == _CLEARED)
+            of_cleared = (self._orders[:, 1] == self._state[SYMBOL]) & (code == _CLEARED)
             kept = (self._orders[:, 1] != EMPTY) & ~of_cleared
             self._orders = rebuilt(self._orders, kept)
-            self._state[_OPEN] = kept.sum()
+            self._state[OPEN] = kept.sum()
             return OK, None
         if not self.skip_bad or code == _TOO_LONG:
             return code, self._error(window, code)
@@ -132,9 +133,9 @@ class PitchDecoder(ExchangeDay):
 
     def _name_symbol(self) -> None:
         """Learn whether a symbol is wanted, and which contract it is."""
-        symbol = int(self._state[_SYMBOL])
+        symbol = int(self._state[SYMBOL])
         name = readable(symbol.to_bytes(8, "big", signed=True).decode("ascii", "replace"))
-        slot, units = _UNWANTED, 1
+        slot, units = UNWANTED, 1
         if self.takes(name):
             slot = self.append(ContractSpec(name, tick=PRICE_UNIT))
             units = units_per_tick(self.source.name, self.contracts[slot].tick, PRICE_UNIT)
@@ -142,7 +143,7 @@ class PitchDecoder(ExchangeDay):
             self._symbols = rebuilt(self._symbols, self._symbols[:, 1] != EMPTY)
         self._symbols[find(self._symbols, symbol)] = symbol, slot, units
 
-    def _error(self, window: ByteBlocks, code: int) -> BadLineError:
+    def _error(self, window: ByteBlocks, code: int) -> RecordingError:
         line = window.line()[:80].decode("ascii", "replace")
         body = line.removeprefix("S")
         kind = body[8:9]
@@ -166,7 +167,7 @@ def _decode(data, at, orders, symbols, state, rows):
     while True:
         if state[FILLED] == len(rows):
             return at, FULL
-        if 2 * state[_OPEN] >= len(orders):
+        if 2 * state[OPEN] >= len(orders):
             return at, _GROW
         stop = at
         while stop < len(data) and data[stop] != _LF:
@@ -180,7 +181,7 @@ def _decode(data, at, orders, symbols, state, rows):
         if end > at:
             begin = at + 1 if data[at] == _S else at
             code = _message(data[begin:end], orders, symbols, state, rows)
-            if code >= _BAD_LENGTH or code == _NEW_SYMBOL:
+            if code >= _BAD_LENGTH or code == NEW_SYMBOL:
                 return at, code
         state[MESSAGES] += 1
         at = stop + 1
@@ -232,8 +233,8 @@ def _smaller(line, orders, state, row):
     orders[place, 2] -= shares
     if orders[place, 2] <= 0:
         remove(orders, place)
-        state[_OPEN] -= 1
-    if contract == _UNWANTED:
+        state[OPEN] -= 1
+    if contract == UNWANTED:
         state[_OTHER] += 1
         return OK
     row["action"] = _EXECUTE if line[8] == _E else _REDUCE
@@ -257,21 +258,21 @@ def _placed(line, orders, symbols, state, row):
         return _BAD_SHARES
     if price <= 0:
         return _BAD_PRICE
-    symbol = _symbol(line, 28, 8 if is_long else 6)
+    symbol = symbol_word(line, 28, 8 if is_long else 6)
     found = find(symbols, symbol)
     contract, units = symbols[found, 1], symbols[found, 2]
     if contract == EMPTY:
-        state[_SYMBOL] = symbol
-        return _NEW_SYMBOL
+        state[SYMBOL] = symbol
+        return NEW_SYMBOL
     is_order, is_too_high = kind in (_A, _D), price // units > MAX_TICKS
     if is_order and not is_too_high and price % units != 0:
         return _BAD_TICK
     if is_order:
         place = find(orders, order_id)
-        state[_OPEN] += orders[place, 1] == EMPTY
+        state[OPEN] += orders[place, 1] == EMPTY
         orders[place, 0], orders[place, 2] = order_id, shares
-        orders[place, 1] = _UNWANTED if is_too_high else contract
-    if contract == _UNWANTED:
+        orders[place, 1] = UNWANTED if is_too_high else contract
+    if contract == UNWANTED:
         state[_OTHER] += 1
         return OK
     if is_too_high or price % units != 0:
@@ -289,13 +290,13 @@ def _placed(line, orders, symbols, state, row):
 @njit(cache=True)
 def _cleared(line, symbols, state, row):
     """All orders of a symbol are gone; the table of open orders is to lose them too."""
-    symbol = _symbol(line, 9, 8)
+    symbol = symbol_word(line, 9, 8)
     contract = symbols[find(symbols, symbol), 1]
-    if contract in (EMPTY, _UNWANTED):
+    if contract in (EMPTY, UNWANTED):
         return OK
     row["action"], row["contract"] = _CLEAR, contract
     state[FILLED] += 1
-    state[_SYMBOL] = contract
+    state[SYMBOL] = contract
     return _CLEARED
 
 
@@ -327,7 +328,7 @@ def _base_36(line, at):
 
 
 @njit(cache=True)
-def _symbol(line, at, size):
+def symbol_word(line, at, size):
     """A symbol's letters, filled up with spaces, as a number of eight bytes."""
     value = np.int64(0)
     for index in range(8):

@@ -28,12 +28,12 @@ MAX_PAYLOAD_BYTES = 8 << 20
 SIDE_BYTES = 4 << 20
 """A side file's changes are cut into messages with at most so many bytes of pages."""
 CHAIN_BYTES = 32
+PROCESS = secrets.token_hex(8)
+"""A random number of this process: two live nodes of one name are told apart by it."""
 DEFLATE_BYTES = 1024
 """From this size on a record is deflated, where that makes it smaller. Rows are alike, so it takes little, and a byte
 costs the three servers more: each of them hashes it and writes it twice."""
 _LEVEL = 1
-PROCESS = secrets.token_hex(8)
-"""A random number of this process: two live nodes of one name are told apart by it."""
 Headers = Mapping[str, str]
 
 

@@ -266,13 +266,17 @@ class PublisherProcess:
     async def _begin_epoch(self, lead: Lead) -> tuple[int, Iterator[host.RawRecord]]:
         """Compare, and write this epoch's message: its sequence, and the records that the stream lacks."""
         before = None if lead.before is None else Place(*lead.before)
-        await self._listen_for_twin(lead)
+        has_listened = lead.is_again
         while True:
             try:
                 if not self._stream.server:
                     await self._stream.connect()
                 await self._stream.ensure(self._settings.replicas)
                 sequence, found = await self._stream.last()
+                if not has_listened and found is not None and found.author.node == self._settings.node:
+                    await self._listen_for_twin()
+                    has_listened = True
+                    continue
                 begun = begin(Path(lead.journal), self._settings.node, found, before)
                 author = Author(1 if found is None else found.author.epoch + 1, self._settings.node)
                 message = epoch_message(author, begun.end, lead.reason, lead.addresses, self._settings.process)
@@ -284,10 +288,8 @@ class PublisherProcess:
                 self._report("silent", str(error))
             await asyncio.sleep(PAUSE_SECONDS)
 
-    async def _listen_for_twin(self, lead: Lead) -> None:
-        """SetupError when another live node of this name leads; a process that goes on for its venue has none."""
-        if lead.is_again:
-            return
+    async def _listen_for_twin(self) -> None:
+        """SetupError when another live node of this name leads: its heartbeats are heard."""
         own, heard = self._settings, set[Beat]()
         self._stream.on_beat = heard.add
         await asyncio.sleep(TWIN_SECONDS)

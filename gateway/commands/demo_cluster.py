@@ -86,10 +86,11 @@ class Node:
 class Asker:
     """A client that asks without pause, and knows for how long nobody answered when another node began to."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, url: str) -> None:
+        """`url` is the node that leads now: it may be killed before its first answer."""
         self._client = client
-        self._url = ""
-        self._answered_at = 0.0
+        self._url = url
+        self._answered_at = time.monotonic()
         self.on_changed: Callable[[str, float], None] = lambda url, pause_ms: None
         """Called with the address of the node that answers now, and the time without an answer in milliseconds."""
 
@@ -102,7 +103,7 @@ class Asker:
                 await asyncio.sleep(ASK_SECONDS)
                 continue
             now, url = time.monotonic(), self._client.url
-            if self._url not in ("", url):
+            if self._url != url:
                 self.on_changed(url, (now - self._answered_at) * 1000)
             self._url, self._answered_at = url, now
             await asyncio.sleep(ASK_SECONDS)
@@ -158,7 +159,7 @@ class _Demo:
         async with AsyncExitStack() as stack:
             names = (*MAKERS, *TAKERS, ARBITRAGEUR, YOU)
             clients = {name: await stack.enter_async_context(_client(urls, traders[name])) for name in names}
-            asker = Asker(await stack.enter_async_context(_client(urls, probe)))
+            asker = Asker(await stack.enter_async_context(_client(urls, probe)), urls[0])
             asker.on_changed = self._changed
             known = await demo_traders.markets(clients[YOU])
             for market in known:
@@ -185,7 +186,8 @@ class _Demo:
         try:
             await asyncio.wait_for(node.listens(), START_SECONDS)
         except TimeoutError:
-            raise ValueError(f"node {node.name} does not listen after {START_SECONDS} s: is the machine busy?") from None
+            why = f"node {node.name} does not listen after {START_SECONDS} s; is the machine busy?"
+            raise ValueError(why) from None
         node.config = replace(
             node.config, port=node.facts["port"], operations_port=node.facts["operations_port"]
         )  # the next process of this node is found in the same place

@@ -36,6 +36,7 @@ _EXAMPLES = """examples:
   lionrock replay LOBSTER_SampleFile_AMZN_2012-06-21_5.zip --json
   lionrock replay 2015-05-01.log.xz --until 2015-05-01T02:00 --speed 60 --depth 5
   lionrock replay 01302020.NASDAQ_ITCH50.gz --symbols AAPL,MSFT --contract tick=0.01
+  lionrock replay bzx-20240105.pitch.gz --symbols SPY --contract tick=0.01
   lionrock replay orders.csv --contract BTC_USD,tick=0.01,lot=0.001
   lionrock replay xnas-itch-20231114.mbo.dbn.zst --symbols AAPL,MSFT --from 2023-11-14T14:30 --to 2023-11-14T15:00
   lionrock replay lionrock-data --until 5000

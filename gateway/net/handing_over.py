@@ -7,9 +7,11 @@ node does not lead, they are served here as if nothing had been.
 
 import asyncio
 import logging
+import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine import host
 from gateway import clock
 from gateway.cluster import handover
 from gateway.cluster.handover import NAME, Answer, Request
@@ -68,7 +70,10 @@ class HandingOver:
                      extra=event("handing_over", to=found.node, by=request.by))  # fmt: skip
         begun_ns = clock.steady_ns()
         server.turns.hold()
-        why = await self._finish_under_way()
+        try:
+            why = await self._finish_under_way()
+        except (sqlite3.Error, host.JournalError) as error:
+            why = f"what was under way was not finished ({error}); this node leads on"
         if not why:
             server.venue.sequencer.hold()
             why = await replication.hand_over(found.node)
@@ -87,7 +92,7 @@ class HandingOver:
         while not (has_noted and sequencer.is_done and self._replication.replicated_seq >= venue.engine.last_seq):
             if server.failed.done() or server.turns.loop.time() > deadline:
                 return f"what was under way was not finished within {FINISH_SECONDS:g} s; this node leads on"
-            if sequencer.has_work:
+            if sequencer.has_work or not has_noted:
                 server.turns.do(sequencer.keep_time)
             server.turns.end()
             if sequencer.is_done and not has_noted:

@@ -19,10 +19,10 @@ from msgspec.structs import replace as replace_struct
 from engine.code_values import FLAG_FORCED
 from engine.codes import OrdType
 from engine.schema import LABEL_BYTES
-from gateway.read_model.account_index import CONDITIONAL, FILLED
 from gateway.read_model.event_fold import LEG_ROW, MONEY_KIND, ORDER_KIND, TRADE_KIND
 from gateway.read_model.history_file import BLOCK_ROWS, contracts_mask
 from gateway.read_model.history_store import HistoryStore, Own, Part, Range, WrittenStore
+from gateway.read_model.row_scans import CONDITIONAL, FILLED
 from gateway.read_model.rows_ahead import BEHIND, SEGMENT_ROWS, RowsAhead
 from gateway.read_model.saved_rows import SavedRows
 from gateway.read_model.segments import Segment
@@ -106,7 +106,7 @@ class History:
         while len(self.segments) > 1 and self.segments[1].first <= end:
             if self.end - self.segments[1].first < self._memory_rows:
                 return
-            del self.segments[0]
+            self._ahead.let_go(self.segments.pop(0).legs)
 
     def saved(self) -> dict[str, Any]:
         """The rows that are not on disk, and the place of the first of them."""

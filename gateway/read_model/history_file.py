@@ -21,16 +21,8 @@ from google_crc32c import value as crc32c
 from engine import disk
 from engine.code_values import FLAG_FORCED
 from engine.disk import Pace
-from gateway.read_model.event_fold import (
-    DELIVERY_KIND,
-    FUNDING_KIND,
-    LEG_ROW,
-    MONEY_KIND,
-    ORDER_KIND,
-    ORDER_ROW,
-    TRADE_KIND,
-)
-from gateway.read_model.market_minutes import CANDLE_KIND, REFERENCE_KIND
+from gateway.read_model.event_fold import DELIVERY_KIND, FUNDING_KIND, LEG_ROW, ORDER_ROW
+from gateway.read_model.row_scans import MASK_BITS, note_blocks, writable
 from gateway.read_model.segments import Block
 from gateway.registry.errors import SQLITE_FAULTS, in_one_line
 
@@ -71,7 +63,6 @@ _CHECK = struct.Struct("<I")
 _KEY = struct.Struct("<8sqq")
 LONGEST_BYTES = 1 << 26
 """What is kept under one key is far shorter."""
-_MASK_BITS = 63
 _PAGE = 64
 
 
@@ -100,32 +91,19 @@ class BlockNote(NamedTuple):
 
 
 def contracts_mask(slots: Any) -> int:
-    """Contracts as bits; with very many contracts two may share a bit, which costs a look and no more."""
+    """Contracts as bits, see `row_scans.MASK_BITS`."""
     mask = 0
     for slot in slots:
-        mask |= 1 << slot % _MASK_BITS
+        mask |= 1 << slot % MASK_BITS
     return mask
 
 
 def block_notes(first_block: int, legs: Any) -> list[BlockNote]:
     """The notes of whole blocks of rows; `content` is left 0."""
-    rows = legs.reshape(-1, BLOCK_ROWS)
-    kinds, is_order = rows["kind"], rows["kind"] == ORDER_KIND
-    is_trade, is_money = kinds == TRADE_KIND, kinds == MONEY_KIND
-    is_minute = (kinds == CANDLE_KIND) | (kinds == REFERENCE_KIND)
-    times = np.where(is_order, rows.view(ORDER_ROW)["updated_ns"], rows["time_ns"])
-    largest = np.iinfo(np.int64).max
-    bits = np.int64(1) << (np.maximum(rows["contract_slot"], 0) % _MASK_BITS).astype(np.int64)
-    found = (
-        np.where(is_minute, largest, times).min(axis=1), np.where(is_minute, -1, times).max(axis=1),
-        np.where(is_minute, largest, rows["seq"]).min(axis=1), np.where(is_minute, -1, rows["seq"]).max(axis=1),
-        np.bitwise_or.reduce(np.int64(1) << kinds.astype(np.int64), axis=1),
-        np.bitwise_or.reduce(np.where(is_trade, bits, 0), axis=1),
-        np.bitwise_or.reduce(np.where(is_money, bits, 0), axis=1),
-        np.bitwise_or.reduce(np.where(is_trade, rows["flags"], 0), axis=1),
-    )  # fmt: skip
-    columns = [column.tolist() for column in found]
-    return [BlockNote._make((first_block + at, *(column[at] for column in columns), 0)) for at in range(len(rows))]
+    rows, count = writable(legs), len(legs) // BLOCK_ROWS
+    found = np.empty((count, len(BlockNote._fields) - 2), np.int64)
+    note_blocks(rows, rows.view(ORDER_ROW), BLOCK_ROWS, found)
+    return [BlockNote._make((first_block + at, *note, 0)) for at, note in enumerate(found.tolist())]
 
 
 class UnmadeError(HistoryError):

@@ -50,7 +50,7 @@ class Reports:
         """The segment that takes the next batch's rows; it has room for so many."""
         last = self._segments[-1]
         if len(last.legs) - last.used < rows:
-            HELPER.do(last.legs, last.seal)
+            HELPER.do(last.legs, last.seal, goes_first=True)
             self._kept += last.used
             last = self._another(rows)
             self._segments.append(last)

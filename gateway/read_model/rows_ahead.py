@@ -10,6 +10,7 @@ import mmap
 import os
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -27,6 +28,9 @@ BEHIND = (1 << 63) - 1
 MAPPED_BYTES = 1 << 20
 _PIECE_BYTES, _PAUSE_SECONDS = 1 << 16, 0.001
 """Whoever waits for the core or for the interpreter gets it after each piece, some tenths of a millisecond."""
+_GIVEN_NS = 10_000
+"""A piece that took no longer was there already. There is no pause after it, or a loop that is quicker than this thread
+would leave it behind for good: what it has to do with rows that are over would wait as well."""
 _POPULATE_WRITE = 23
 """MADV_POPULATE_WRITE of Linux 5.14: have the pages, as if somebody had written to them. What they hold stays."""
 _LOG = logging.getLogger("lionrock.history")
@@ -51,6 +55,19 @@ class RowsAhead:
     def __init__(self) -> None:
         self.at = FIRST_ROWS
         self._next: Any = None
+        self._spare: deque[mmap.mmap] = deque(maxlen=1)
+        """Memory that the system has given and nobody uses any more."""
+
+    def let_go(self, legs: Any) -> None:
+        """These rows leave memory. When their last reader has let go of them too, a later segment has their memory."""
+        owner = legs.base.obj if isinstance(legs.base, memoryview) else legs.base
+        if isinstance(owner, mmap.mmap):
+            weakref.finalize(legs, self._spare.append, owner).atexit = False
+
+    def _spare_rows(self, rows: int) -> Any:
+        """So many rows, of what were others, where there is memory for just so many; else None."""
+        spare = self._spare.pop() if self._spare else None
+        return np.frombuffer(spare, LEG_ROW) if spare is not None and len(spare) == rows * LEG_ROW.itemsize else None
 
     def look(self, legs: Any, used: int, wants_next: bool = True) -> None:
         """Have the rest of the newest segment's memory given, and from half of it on that of the next one."""
@@ -61,11 +78,13 @@ class RowsAhead:
             self.at = len(legs) // 2
             HELPER.do(legs, partial(give, legs[used:]))
         elif wants_next:
-            self._next = new_rows(len(legs))
-            HELPER.do(legs, partial(give, self._next))
+            self._next = self._spare_rows(len(legs))
+            if self._next is None:
+                self._next = new_rows(len(legs))
+                HELPER.do(legs, partial(give, self._next))
 
     def take(self, rows: int) -> Any:
-        """Memory for the next segment, of so many rows."""
+        """Memory for the next segment, of so many rows; it may hold rows that were let go."""
         found, self._next = self._next, None
         if found is None or len(found) != rows:
             self.at = FIRST_ROWS
@@ -82,13 +101,13 @@ class _Helper:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def do(self, legs: Any, call: Callable[[], None]) -> None:
-        """Have something done with some rows soon; at once when they are few."""
+    def do(self, legs: Any, call: Callable[[], None], goes_first: bool = False) -> None:
+        """Have something done with some rows soon, if it goes first ahead of what waits; at once when they are few."""
         if legs.nbytes < MAPPED_BYTES:
             call()
             return
         with self._changed:
-            self._calls.append(call)
+            self._calls.insert(1 if goes_first else len(self._calls), call)  # the first is being done
             self._changed.notify_all()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="rows", daemon=True)
@@ -119,9 +138,11 @@ def give(legs: Any) -> None:
     begin = legs.ctypes.data
     first, end = -(-begin // mmap.PAGESIZE) * mmap.PAGESIZE, (begin + legs.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE
     for piece in range(first, end, _PIECE_BYTES):
+        begun_ns = time.perf_counter_ns()
         if _madvise(piece, min(_PIECE_BYTES, end - piece), _POPULATE_WRITE):
             return
-        time.sleep(_PAUSE_SECONDS)
+        if time.perf_counter_ns() - begun_ns > _GIVEN_NS:
+            time.sleep(_PAUSE_SECONDS)
 
 
 HELPER = _Helper()

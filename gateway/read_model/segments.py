@@ -5,21 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from gateway.read_model.event_fold import (
-    DELIVERY_KIND,
-    FUNDING_KIND,
-    MONEY_KIND,
-    ORDER_KIND,
-    ORDER_ROW,
-    TRADE_KIND,
-)
+from engine.schema import MAX_CONTRACTS
+from gateway.read_model.event_fold import DELIVERY_KIND, FUNDING_KIND, ORDER_KIND, ORDER_ROW
+from gateway.read_model.row_scans import PLACE_BITS, PLACE_MASK, note_segment, writable
 from gateway.read_model.rows_ahead import BEHIND, new_rows
 from gateway.wire.views import Span
 
 MANY_ROWS = 16
 """Of a block of which so many rows are asked for, all of it may stay in memory."""
-_PLACE_BITS = 32
-_PLACE_MASK = (1 << _PLACE_BITS) - 1
 
 
 class Segment:
@@ -47,32 +40,22 @@ class Segment:
 
     def seal(self) -> None:
         """Note where each account's rows and the settlements are, and which trades are here; no more rows come."""
-        # Numbers that have account and place are sorted several times as quickly as places by their accounts.
-        keys = self.legs["account_slot"][: self.used].astype(np.int64) << _PLACE_BITS | np.arange(self.used)
+        keys, ids = np.empty(self.used, np.int64), np.full((2, MAX_CONTRACTS), -1)
+        times = np.array([BEHIND, -1])
+        has_settlements = note_segment(writable(self.legs[: self.used]), keys, *ids, times)
         keys.sort()
-        self._by_account, accounts = (keys & _PLACE_MASK).astype(np.int32), keys >> _PLACE_BITS
+        self._by_account, accounts = (keys & PLACE_MASK).astype(np.int32), keys >> PLACE_BITS
         self._starts = np.flatnonzero(np.diff(accounts, prepend=accounts[:1] - 1))
         present = accounts[self._starts]
-        kinds = self.legs["kind"][: self.used]
-        times = self.legs["time_ns"][: self.used][(kinds == TRADE_KIND) | (kinds == MONEY_KIND)]
-        self._times = (int(times.min()), int(times.max())) if len(times) else (BEHIND, -1)
-        self._settlements = self._find_settlements()
-        self._trades = self._find_trades()
+        self._times = (int(times[0]), int(times[1]))
+        self._settlements = self._find_settlements() if has_settlements else np.zeros(0, np.int64)
+        traded = np.flatnonzero(ids[0] >= 0)
+        self._trades = dict(zip(traded.tolist(), map(tuple, ids[:, traded].T.tolist()), strict=True))
         self._accounts = present  # last: another thread may seal, and from now on readers go by what is noted
 
     def _find_settlements(self) -> Any:
         kinds = self.legs["kind"][: self.used]
         return np.flatnonzero((kinds == FUNDING_KIND) | (kinds == DELIVERY_KIND))
-
-    def _find_trades(self) -> dict[int, tuple[int, int]]:
-        """The first and the last trade id of each contract; a contract's ids only grow."""
-        rows = self.legs[: self.used]
-        trades = rows[rows["kind"] == TRADE_KIND]
-        slots, first = np.unique(trades["contract_slot"], return_index=True)
-        _, last = np.unique(trades["contract_slot"][::-1], return_index=True)
-        ids = trades["trade_id"]
-        firsts, lasts = ids[first].tolist(), ids[::-1][last].tolist()
-        return dict(zip(slots.tolist(), zip(firsts, lasts, strict=True), strict=True))
 
     @property
     def is_sealed(self) -> bool:

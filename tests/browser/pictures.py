@@ -22,6 +22,8 @@ PAGES = Path(__file__).parents[2] / "gateway" / "pages"
 DESK, PHONE = (1440, 900), (390, 844)
 SETTLE_MS = 15_000
 """How long the market goes on before the first picture, so that tapes and tables have something to show."""
+TREND_MS = 120_000
+"""How long the console reads the figures that it draws: two minutes are the least that its charts show."""
 
 
 @contextmanager
@@ -68,7 +70,7 @@ def _take(browser: Any, facts: dict[str, str], folder: Path) -> list[Path]:
     context = browser.new_context(viewport={"width": DESK[0], "height": DESK[1]}, color_scheme="dark")
     page = context.new_page()
     page.goto(facts["console"])
-    page.wait_for_timeout(SETTLE_MS // 3)
+    page.wait_for_timeout(TREND_MS)
     take(page, "console")
     context.close()
     return taken

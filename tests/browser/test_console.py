@@ -215,6 +215,38 @@ def test_an_order_is_found_and_explained(venue, officers):
     expect(story.get_by_role("alert")).to_contain_text("no order 9007199254740993", timeout=10 * MS)
 
 
+def test_the_overview_draws_the_last_minutes(venue, officers):
+    ann, _ = officers
+    page = ann.go("overview")
+    trends = page.get_by_role("region", name="trends")
+    expect(trends.locator("canvas")).to_have_count(6)
+    expect(trends.get_by_role("img", name="Throughput a second")).to_be_visible()
+    for title, line in (("Latency by stage", "received to applied"), ("Journal", "one sync"), ("Queues", "questions")):
+        expect(trends.locator("figure", has_text=title)).to_contain_text(line)
+    sessions = trends.locator("figure", has_text="Sessions").locator("li", has_text="logged in")
+    expect(sessions).to_have_text(re.compile(r"logged in [1-9]"))  # the traders of the venue
+    commands = trends.locator("figure", has_text="Throughput").locator("li", has_text="commands")
+    expect(commands).to_have_text(re.compile(r"commands \d"))  # a rate, from the second reading on
+
+
+def test_markets_have_their_best_prices_and_their_day(venue, officers):
+    ann, _ = officers
+    alice, bob = venue.clients["alice"], venue.clients["bob"]
+    venue.run(alice.buy(BTC, "0.1", price="19500", post_only=True))
+    venue.run(bob.sell(BTC, "0.1", price="20100.5", post_only=True))
+    table = ann.go("markets").get_by_role("region", name="Contracts", exact=True)
+    row = table.get_by_role("row", name=BTC)
+    for text in ("19,500.00", "20,100.50", "600.50"):
+        expect(row).to_contain_text(text)
+    for head in ("Bid", "Ask", "Spread", "24 h change", "24 h volume"):
+        expect(table.get_by_role("columnheader", name=head)).to_have_count(1)
+    venue.run(alice.cancel_all())
+    venue.run(bob.cancel_all())
+    expect(row).not_to_contain_text("600.50")
+    running = ann.go("funding").get_by_role("region", name="Running intervals", exact=True)
+    expect(running.get_by_role("row", name=BTC)).to_contain_text("%")
+
+
 def test_an_officer_cuts_a_connection(venue, officers):
     ann, _ = officers
     number = venue.run(session_of(venue, "bob"))
@@ -329,4 +361,10 @@ def test_tables_are_ordered_and_searched_and_accounts_lead_to_their_orders(venue
     page.set_viewport_size({"width": 390, "height": 800})
     place = page.get_by_role("button", name=f"Halt {BTC}").bounding_box()  # a card: nothing is out of sight
     assert place["x"] >= 0 and place["x"] + place["width"] <= 390
-    page.set_viewport_size({"width": 1280, "height": 800})
+    expect(page.get_by_role("link", name="Audit")).not_to_be_in_viewport()  # it is beyond the edge
+    page = ann.go("audit")
+    expect(page.get_by_role("link", name="Audit")).to_be_in_viewport()  # the row follows what is shown
+    page.set_viewport_size({"width": 1440, "height": 800})
+    page = ann.go("markets")
+    kill = page.get_by_role("button", name=f"Kill switch of {BTC}").bounding_box()
+    assert kill["x"] + kill["width"] <= 1440

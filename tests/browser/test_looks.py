@@ -64,6 +64,13 @@ def test_no_width_scrolls_sideways(venue: BrowserVenue, name: str, open_terminal
     expect(terminal.rows("positions")).to_have_count(1)
     assert terminal.overflow() <= 0
     is_phone = width <= PHONE_PX
+    if width >= 1440:  # what one does with a position is in sight without scrolling the table
+        panel, button = (
+            terminal.page.locator(".own").bounding_box(),
+            terminal.page.get_by_role("button", name="Protect"),
+        )
+        place = button.bounding_box()
+        assert place["x"] + place["width"] <= panel["x"] + panel["width"]
     for part in PARTS if is_phone else ():
         terminal.part(part)
         assert terminal.overflow() <= 0, part

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from random import Random
 from typing import ClassVar, Protocol
 
-from engine.recordings import itch, pitch
+from engine.recordings import itch, pitch, pitch_binary
 from tests.fuzz.mutate import PIECES, WORDS, below, mutated, mutated_fixed
 
 MOST_BYTES = 16 << 10
@@ -203,6 +203,62 @@ class ItchMessages(_Binary):
         length = itch.LENGTH_OF[kind] - (chance.random() < 0.1)
         body = (record[3:] + other[3:]).ljust(length, b"\1")[: length - 1]
         return length.to_bytes(2, "big") + kind.encode() + body
+
+
+class PitchMessages(_Binary):
+    """Binary PITCH: messages that begin with their length."""
+
+    first, big = 1, False
+    _kinds = tuple(pitch_binary.MIN_LENGTH_OF)
+
+    def parts(self, data: bytes) -> tuple[bytes, list[bytes]]:
+        records, at = [], 0
+        while at < len(data):
+            end = at + max(2, data[at])
+            records.append(data[at:end])
+            at = end
+        return b"", records
+
+    def joined(self, head: bytes, records: list[bytes], chance: Random) -> bytes:
+        return head + b"".join(records)
+
+    def retyped(self, record: bytes, other: bytes, chance: Random) -> bytes:
+        kind = self._kinds[below(chance, len(self._kinds))]
+        length = pitch_binary.MIN_LENGTH_OF[kind] - (chance.random() < 0.1)
+        return bytes([length, kind]) + (record[2:] + other[2:]).ljust(length, b"\1")[: length - 2]
+
+
+class PitchFrames(_Binary):
+    """Binary PITCH: frames of messages; what a header says is made right in most cases."""
+
+    first, big = PitchMessages.first + pitch_binary.HEADER_BYTES, False
+    _messages = PitchMessages()
+
+    def parts(self, data: bytes) -> tuple[bytes, list[bytes]]:
+        records, at = [], 0
+        while at < len(data):
+            end = at + max(pitch_binary.HEADER_BYTES, int.from_bytes(data[at : at + 2], "little"))
+            records.append(data[at:end])
+            at = end
+        return b"", records
+
+    def joined(self, head: bytes, records: list[bytes], chance: Random) -> bytes:
+        right = (self._right(record) if chance.random() < 0.95 else record for record in records)
+        return head + b"".join(right)
+
+    def retyped(self, record: bytes, other: bytes, chance: Random) -> bytes:
+        at = pitch_binary.HEADER_BYTES
+        messages = self._messages.parts(record[at:])[1]
+        if not messages:
+            return other
+        place = below(chance, len(messages))
+        messages[place] = self._messages.retyped(messages[place], other[at:], chance)
+        return record[:at] + b"".join(messages)
+
+    def _right(self, record: bytes) -> bytes:
+        at = pitch_binary.HEADER_BYTES
+        count = len(self._messages.parts(record[at:])[1])
+        return len(record).to_bytes(2, "little") + bytes([min(count, 255)]) + record[3:]
 
 
 class DbnRecords(_Binary):

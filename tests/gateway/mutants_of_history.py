@@ -48,6 +48,26 @@ HISTORY_MUTANTS = (
         f"{AHEAD}::test_history_and_reports_write_to_memory_that_was_made_ready",
     ),
     Mutant(
+        "memory of rows that are read is written to", "read_model/rows_ahead.py",
+        "weakref.finalize(legs, self._spare.append, owner).atexit = False", "self._spare.append(owner)",
+        f"{AHEAD}::test_history_writes_to_memory_of_rows_on_disk_again_but_not_while_they_are_read",
+    ),
+    Mutant(
+        "memory of rows on disk goes back to the system", "read_model/history.py",
+        "self._ahead.let_go(self.segments.pop(0).legs)", "del self.segments[0]",
+        f"{AHEAD}::test_history_writes_to_memory_of_rows_on_disk_again_but_not_while_they_are_read",
+    ),
+    Mutant(
+        "a block does not say whose trades it has", "read_model/row_scans.py",
+        "                traded |= bit\n", "                traded |= 0\n",
+        f"{STORE}::test_every_question_finds_on_disk_what_it_finds_in_memory",
+    ),
+    Mutant(
+        "an index forgets which orders were filled", "read_model/row_scans.py",
+        "entry.marks |= FILLED", "entry.marks |= 0",
+        f"{STORE}::test_every_question_finds_on_disk_what_it_finds_in_memory",
+    ),
+    Mutant(
         "a read model is loaded without the rows before it", "read_model/history.py",
         "if first > on_disk:", "if False:",
         f"{STORE}::test_a_file_that_lacks_what_was_not_saved_is_noticed_before_anything_is_loaded",

@@ -14,8 +14,9 @@ from engine.recordings.itch import ItchDecoder
 from engine.recordings.lives_reader import LivesReader
 from engine.recordings.order_lives import LifeDecoder
 from engine.recordings.pitch import PitchDecoder
+from engine.recordings.pitch_binary import BinaryPitchDecoder
 from engine.recordings.source import Source
-from tests.recordings import itch_writer, pitch_writer
+from tests.recordings import itch_writer, pitch_binary_writer, pitch_writer
 from tests.recordings.bitstamp_writer import BitstampWriter
 from tests.recordings.coinbase_writer import CoinbaseWriter
 from tests.recordings.data import compiled, play
@@ -35,6 +36,14 @@ def pitch(day: Day) -> tuple[bytes, type[LifeDecoder]]:
     return pitch_writer.file_of(fact for step in day for fact in step), PitchDecoder
 
 
+def pitch_messages(day: Day) -> tuple[bytes, type[LifeDecoder]]:
+    return pitch_binary_writer.file_of(fact for step in day for fact in step), BinaryPitchDecoder
+
+
+def pitch_frames(day: Day) -> tuple[bytes, type[LifeDecoder]]:
+    return pitch_binary_writer.framed(fact for step in day for fact in step), BinaryPitchDecoder
+
+
 def coinbase(day: Day) -> tuple[bytes, type[LifeDecoder]]:
     writer = CoinbaseWriter()
     return "\n".join(line for step in day for line in writer.lines(step)).encode(), CoinbaseDecoder
@@ -46,7 +55,7 @@ def bitstamp(day: Day) -> tuple[bytes, type[LifeDecoder]]:
 
 
 @compiled
-@pytest.mark.parametrize("write", [itch, pitch, coinbase, bitstamp])
+@pytest.mark.parametrize("write", [itch, pitch, pitch_messages, pitch_frames, coinbase, bitstamp])
 def test_a_day_leads_to_its_books_and_executions(write: Callable[[Day], tuple[bytes, type]], tmp_path: Path) -> None:
     exchange = SmallExchange(11, SYMBOLS, reduces=write is not bitstamp)
     day = list(exchange.day(1500))
@@ -79,12 +88,13 @@ def test_a_person_names_symbols_and_ticks(tmp_path: Path, capsys: pytest.Capture
     assert "--symbols: BBC is not in the recording; there are: AAA, BBB, CCC" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("write", [itch, pitch, coinbase, bitstamp])
+@pytest.mark.parametrize("write", [itch, pitch, pitch_messages, pitch_frames, coinbase, bitstamp])
 def test_names_that_no_line_may_hold_are_made_readable(
     write: Callable[[Day], tuple[bytes, type[LifeDecoder]]], tmp_path: Path
 ) -> None:
     content, decoder = write(list(SmallExchange(13, SYMBOLS[:1], reduces=write is not bitstamp).day(40)))
-    (tmp_path / "day").write_bytes(content.replace(b"AAA", b"\x1b\x7fA" if write in (itch, pitch) else rb"\u001b\nA"))
+    in_json = write in (coinbase, bitstamp)
+    (tmp_path / "day").write_bytes(content.replace(b"AAA", rb"\u001b\nA" if in_json else b"\x1b\x7fA"))
     found = decoder(Source(tmp_path / "day"), Wanted(), False)
     assert sum(len(block.rows) for block in found.blocks()) > 20
     assert {spec.name for spec in found.contracts} == {"??A"} and "??A" in found.seen

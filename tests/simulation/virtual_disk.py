@@ -185,7 +185,7 @@ class VirtualDisk:
     def free_bytes(self, path: Path) -> int:
         return 1 << 40 if self.capacity_bytes is None else max(self.capacity_bytes - self.used_bytes, 0)
 
-    def drop_cache(self, descriptor: int) -> None:
+    def drop_cache(self, descriptor: int, offset: int = 0, size_bytes: int = 0) -> None:
         """Nothing here is read that was not asked for."""
 
     def is_there(self, path: Path) -> bool:

@@ -18,7 +18,7 @@ from engine.recordings import open_recording
 from engine.recordings.source import RecordingError
 from tests.fuzz.mutate import below, mutated
 from tests.fuzz.target import Target, Wrong
-from tests.recordings import itch_writer, pitch_writer
+from tests.recordings import itch_writer, pitch_binary_writer, pitch_writer
 from tests.recordings.bitstamp_writer import BitstampWriter
 from tests.recordings.coinbase_writer import CoinbaseWriter
 from tests.recordings.small_exchange import SmallExchange
@@ -61,6 +61,8 @@ BASES = {
     "flash1.csv": FLASH1_CSV.encode(), "flash1.bin": binary(*_RECORDS), "bitstamp.log": LOG.encode(),
     "orders.csv": CSV.encode(), "orders.jsonl": JSONL.encode(), "bitstamp.csv": BITSTAMP_CSV.encode(),
     "20200130.itch": itch_writer.file_of(_DAY, ("ABC", "XYZ")), "20120106.pitch": pitch_writer.file_of(_DAY),
+    "20120106.pitch.bin": pitch_binary_writer.file_of(_DAY),
+    "20120106.pitch.frames": pitch_binary_writer.framed(_DAY, units=2),
     "coinbase.jsonl": "\n".join([*_COINBASE.lines(_DAY), _COINBASE.snapshot(_EXCHANGE, "ABC")]).encode(),
     "bitstamp.jsonl": "\n".join([*_BITSTAMP.lines(_DAY), _BITSTAMP.snapshot(_EXCHANGE, "ABC")]).encode(),
     "tardis.csv": TARDIS.encode(), "binance.jsonl": BINANCE.encode(), "kraken.log": KRAKEN.encode(),

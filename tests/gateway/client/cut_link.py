@@ -18,6 +18,8 @@ TEXT = picows.WSMsgType.TEXT
 class Turns:
     """The end of a turn is the link's to say."""
 
+    is_holding = False
+
     def touch(self):
         pass
 

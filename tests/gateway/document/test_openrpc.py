@@ -46,6 +46,9 @@ def test_parameters_follow_the_types(document):
     assert params["post_only"]["schema"] == {"type": "boolean"}
     assert params["clientOrderId"]["schema"] == {"oneOf": [{"type": "integer"}, {"type": "string"}]}
     assert (buy["x-scope"], buy["x-rate-limit"]) == ("trade", "orders")
+    explain = next(method for method in document["methods"] if method["name"] == "venue/admin/explain_order")
+    [number] = [param["schema"] for param in explain["params"] if param["name"] == "number"]
+    assert [choice["type"] for choice in number["oneOf"]] == ["integer", "string"]  # it may be above 2^53
 
 
 def test_results_refer_to_shapes_that_exist(document):

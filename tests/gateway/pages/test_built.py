@@ -91,7 +91,7 @@ def test_a_browser_that_takes_gzip_gets_it_with_a_tag_of_its_own(
     conversation(tmp_path, talk)
 
 
-@pytest.mark.parametrize(("entry", "most_kb"), [("terminal.html", 140), ("console.html", 60)])
+@pytest.mark.parametrize(("entry", "most_kb"), [("terminal.html", 140), ("console.html", 65)])
 def test_a_first_visit_is_as_light_as_the_document_says(entry: str, most_kb: int) -> None:
     files = [pages.BUILT / name for name in (entry, *pages.assets_of(entry))]
     assert len(files) > 2 and sum(len(pages.compressed(file.read_bytes())) for file in files) < 1000 * most_kb

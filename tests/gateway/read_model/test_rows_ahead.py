@@ -8,7 +8,7 @@ import pytest
 
 from gateway.read_model import history, reports, rows_ahead
 from gateway.read_model.history import History
-from gateway.read_model.history_store import _Joined
+from gateway.read_model.history_store import WrittenStore, _Joined
 from gateway.read_model.reports import Reports
 from gateway.read_model.rows_ahead import FIRST_ROWS, HELPER, RowsAhead, new_rows
 from tests.gateway.read_model.test_history import rows
@@ -100,10 +100,32 @@ def test_reports_use_memory_of_forgotten_rows_again_and_no_other(monkeypatch):
     assert log._ahead._next is None
 
 
+def test_history_writes_to_memory_of_rows_on_disk_again_but_not_while_they_are_read(monkeypatch, tmp_path):
+    monkeypatch.setattr(history, "SEGMENT_ROWS", ROWS)
+    made = []
+    monkeypatch.setattr(rows_ahead, "new_rows", lambda count: made.append(count) or NEW(count))
+    found = History(WrittenStore(tmp_path / "history.db", is_threaded=False), ROWS)
+    addresses, read = [], found.segments[0].legs[:2]
+    for place in range(8 * ROWS // 64):
+        segment = found.room(64, place)
+        segment.legs["seq"][segment.used : segment.used + 64] = place
+        segment.used += 64
+        if addresses[-1:] != [segment.legs.ctypes.data]:
+            addresses.append(segment.legs.ctypes.data)
+        HELPER.wait()
+    assert len(addresses) == 8 and len(made) == 3, "seven others need new memory three times"
+    assert addresses.count(read.ctypes.data) == 1
+    assert read["seq"].tolist() == [0, 0]
+    assert [segment.legs["seq"][0] for segment in found.segments] == [
+        segment.first // 64 for segment in found.segments
+    ], "what is in memory stays what it was"
+    found.close()
+
+
 def test_rows_whose_look_is_not_noted_yet_are_not_taken_for_others(monkeypatch):
     monkeypatch.setattr(reports, "SEGMENT_ROWS", ROWS)
     waiting = []
-    monkeypatch.setattr(HELPER, "do", lambda legs, call: waiting.append(call))
+    monkeypatch.setattr(HELPER, "do", lambda legs, call, goes_first=False: waiting.append(call))
     log = Reports(History(), [], ROWS)
     seen = []
     for _ in range(3 * ROWS // 64):
@@ -112,6 +134,27 @@ def test_rows_whose_look_is_not_noted_yet_are_not_taken_for_others(monkeypatch):
         if not seen or seen[-1] is not segment:
             seen.append(segment)
     assert len(set(map(id, seen))) == 3, "the first is not sealed, so nobody may write to it"
+
+
+def test_rows_that_are_over_are_looked_at_ahead_of_memory_that_waits_and_memory_that_is_there_takes_no_pause(
+    monkeypatch, gives
+):
+    pauses = []
+    monkeypatch.setattr(rows_ahead, "_GIVEN_NS", 1 << 60)
+    monkeypatch.setattr(rows_ahead.time, "sleep", pauses.append)
+    rows_ahead.give(new_rows(ROWS))
+    assert not pauses
+    monkeypatch.setattr(rows_ahead, "_GIVEN_NS", -1)
+    rows_ahead.give(new_rows(ROWS))
+    assert len(pauses) >= ROWS * new_rows(1).nbytes // rows_ahead._PIECE_BYTES - 1
+    monkeypatch.undo()
+    many, done, may_go_on = new_rows(ROWS), [], threading.Event()
+    HELPER.do(many, may_go_on.wait)
+    HELPER.do(many, lambda: done.append("memory"))
+    HELPER.do(many, lambda: done.append("rows"), goes_first=True)
+    may_go_on.set()
+    HELPER.wait()
+    assert done == ["rows", "memory"]
 
 
 def test_joined_rows_are_those_of_both():

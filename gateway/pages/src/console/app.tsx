@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentType } from "preact";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { keepCredentials } from "../shared/session";
 import { switchTheme, theme } from "../shared/theme";
 import { zone } from "../shared/times";
@@ -50,6 +50,11 @@ export function App({ venue }: { venue: Venue }) {
     addEventListener("hashchange", follow);
     return () => removeEventListener("hashchange", follow);
   }, []);
+  const nav = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // on a phone the places are a row that is wider than the screen: the one that is shown is always in sight
+    nav.current?.querySelector('[aria-current="page"]')?.scrollIntoView({ block: "nearest", inline: "center" });
+  }, [place.value, officer.value]);
   const Shown = PLACES[place.value]!.shown;
   return (
     <div class="console">
@@ -58,7 +63,7 @@ export function App({ venue }: { venue: Venue }) {
       {venue.connection.value === "lost" && <p class="banner" role="alert">The connection is lost; connecting again…</p>}
       {officer.value === null ? <SignIn venue={venue} /> : (
         <div class="columns">
-          <nav aria-label="places">
+          <nav aria-label="places" ref={nav}>
             {Object.entries(PLACES).map(([name, { title }]) => (
               <a href={`#/${name}`} aria-current={place.value === name ? "page" : undefined}>{title}<Waits text={waits.value[name]} /></a>
             ))}

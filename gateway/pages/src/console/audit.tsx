@@ -7,6 +7,7 @@ import type { Venue } from "../shared/venue";
 import { Disconnected } from "../shared/venue_error";
 import { AccountDialog } from "./account_dialog";
 import { useAsked } from "./asked";
+import type { ClientSummary } from "./console_types";
 import { Fault } from "./fault";
 import { ORDER_COLUMNS } from "./order_columns";
 import { Table } from "./table";
@@ -51,6 +52,7 @@ export function Audit({ venue }: { venue: Venue }) {
   const asked = useSignal<Asked | null>(null);
   const by = useSignal<Asked["by"]>("order");
   const number = useSignal("");
+  const clients = useAsked<ClientSummary[]>(venue, "venue/admin/list_clients", { count: 1000 });
   return (
     <>
       <div class="part-head">
@@ -61,8 +63,11 @@ export function Audit({ venue }: { venue: Venue }) {
         }}>
           <label class="field narrow">
             <span>Account</span>
-            <input class="input" type="search" required maxLength={64} value={account.value} onInput={(event) => (account.value = event.currentTarget.value)} />
+            <input class="input" type="search" required maxLength={64} list="audited-accounts" value={account.value} onInput={(event) => (account.value = event.currentTarget.value)} />
           </label>
+          <datalist id="audited-accounts">
+            {clients.data.value?.flatMap(({ accounts }) => accounts.map(({ account: name }) => <option value={name} />))}
+          </datalist>
           <button type="submit" class="button">Its orders</button>
           <button type="button" class="button" disabled={account.value.trim() === ""} onClick={() => (explained.value = account.value.trim())}>
             Explain its margin

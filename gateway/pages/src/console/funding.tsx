@@ -1,7 +1,8 @@
 import { useSignal } from "@preact/signals";
-import { money, percent } from "../shared/numbers";
+import { compact, money, percent } from "../shared/numbers";
 import type { Venue } from "../shared/venue";
 import { useAsked } from "./asked";
+import { useDays } from "./days";
 import { figures } from "./state";
 import { Table } from "./table";
 
@@ -15,13 +16,21 @@ interface Rate {
 
 const MONTH_MS = 31 * 86_400_000;
 
-/** The funding rates that were settled in the last month. */
+/** The rates of the running intervals, and those that were settled in the last month. */
 export function Funding({ venue }: { venue: Venue }) {
   const contracts = (figures.value?.all("mark_price") ?? []).map(({ labels }) => labels.contract ?? "");
   const chosen = useSignal("");
+  const days = useDays(venue);
   const name = chosen.value || contracts[0] || "";
   return (
     <>
+      <Table name="Running intervals" rows={[...days.values()]} empty="…" keyOf={({ instrument_name: one }) => one}
+        columns={[
+          { head: "Contract", cell: ({ instrument_name: one }) => one },
+          { head: "Rate so far", hint: "Above zero longs pay shorts", number: (row) => row.current_funding, say: (value) => percent(value, 4) },
+          { head: "Rate for 8 h", number: (row) => row.funding_8h, say: (value) => percent(value, 4) },
+          { head: "Open interest", hint: "In base currency", number: (row) => row.open_interest, say: compact },
+        ]} />
       <label class="field narrow">
         <span>Contract</span>
         <select class="input" value={name} onChange={(event) => (chosen.value = event.currentTarget.value)}>

@@ -1,9 +1,11 @@
 import { useSignal } from "@preact/signals";
-import { money, percent } from "../shared/numbers";
+import { compact, decimalsOf, money, percent, tone } from "../shared/numbers";
+import type { Summary } from "../shared/summaries";
 import type { Venue } from "../shared/venue";
 import { useAsked } from "./asked";
 import { askFor } from "./change_dialog";
 import type { Parameter } from "./console_types";
+import { useDays } from "./days";
 import { duration, type Figures } from "./figures";
 import { figures, isAdmin, isCompliance } from "./state";
 import { Table } from "./table";
@@ -24,6 +26,8 @@ interface Market {
 /** Contracts with their states and index sources; halts, kill switches and parameters. */
 export function Markets({ venue }: { venue: Venue }) {
   const now = figures.value;
+  const days = useDays(venue);
+  const of = ({ name }: Market) => days.get(name);
   return (
     <>
       <VenueSwitches />
@@ -32,9 +36,17 @@ export function Markets({ venue }: { venue: Venue }) {
         columns={[
           { head: "Contract", cell: ({ name }) => name },
           { head: "State", cell: ({ state }) => <State name={state} />, file: ({ state }) => state },
+          { head: "Bid", number: (row) => of(row)?.bid_price, say: money },
+          { head: "Ask", number: (row) => of(row)?.ask_price, say: money },
+          { head: "Spread", hint: "Best ask less best bid", number: (row) => spreadOf(of(row)), say: money },
           { head: "Mark", number: ({ mark }) => mark, say: money },
           { head: "Index", number: ({ index }) => index, say: money },
-          { head: "Open interest", number: ({ interest }) => interest, say: 4 },
+          {
+            head: "24 h change", isNumber: true, file: (row) => of(row)?.price_change,
+            cell: (row) => <span class={tone(of(row)?.price_change)}>{perCent(of(row)?.price_change)}</span>,
+          },
+          { head: "24 h volume", hint: "In the settlement currency", number: (row) => of(row)?.volume_notional, say: compact },
+          { head: "Open interest", hint: "In base currency", number: ({ interest }) => interest, say: compact },
           { head: "Last funding", number: ({ funding }) => funding, say: (value) => percent(value, 4) },
           { head: "", cell: (market) => <Switches market={market} /> },
         ]} />
@@ -43,6 +55,14 @@ export function Markets({ venue }: { venue: Venue }) {
     </>
   );
 }
+
+/** Best ask less best bid; null while one side is empty. */
+export function spreadOf(day: Summary | undefined): number | null {
+  if (day?.bid_price == null || day.ask_price == null) return null;
+  return Number((day.ask_price - day.bid_price).toFixed(Math.max(decimalsOf(day.ask_price), decimalsOf(day.bid_price))));
+}
+
+const perCent = (change: number | null | undefined) => percent(change == null ? null : change / 100);
 
 function marketsOf(now: Figures): Market[] {
   return now.all("market_state").filter(({ value }) => value === 1).map(({ labels: { contract = "", state = "" } }) => ({

@@ -3,9 +3,9 @@ import { compact, shown } from "../shared/numbers";
 import { Time } from "../shared/time";
 import { bytes, duration, type Figures } from "./figures";
 import { earlier, figures, health, readiness } from "./state";
+import { TrendCharts } from "./trend_charts";
+import { STAGES } from "./trends";
 import { words } from "./words";
-
-const STAGES = ["received_to_applied", "applied_to_durable", "durable_to_sent"];
 
 /** How the venue is: what is wrong, throughput, latency by stage, queues, journal, connections, room. */
 export function Overview() {
@@ -13,6 +13,7 @@ export function Overview() {
   return (
     <>
       <Wrong />
+      {now !== null && <TrendCharts />}
       {now === null ? <p class="empty">…</p> : (
         <div class="tiles">
           <Throughput now={now} />

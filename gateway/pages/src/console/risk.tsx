@@ -1,5 +1,5 @@
 import { useSignal } from "@preact/signals";
-import { money, percent, shown, signed } from "../shared/numbers";
+import { amountText, money, percent, shown } from "../shared/numbers";
 import type { Venue } from "../shared/venue";
 import { AccountDialog } from "./account_dialog";
 import { useAsked, usePages } from "./asked";
@@ -51,7 +51,7 @@ export function Risk({ venue }: { venue: Venue }) {
             head: "Positions", hint: "Until: the mark at which it would be liquidated", file: ({ positions }) => positions,
             cell: ({ positions }) => <div>{positions.map((one) => (
               <div class="held">
-                <span class={one.size > 0 ? "up" : "down"}>{signed(one.size, 4)}</span> <span title={one.instrument_name}>{one.instrument_name.replace("-PERPETUAL", "")}</span>
+                <span class={one.size > 0 ? "up" : "down"}>{one.size > 0 && "+"}{amountText(one.size)}</span> <span title={one.instrument_name}>{one.instrument_name.replace("-PERPETUAL", "")}</span>
                 {one.margin_mode === "isolated" && ", isolated"}
                 {one.liquidation_price !== null && <span class="dim"> until {money(one.liquidation_price)}, {shown(one.distance_percent, 2)} % away</span>}
               </div>
@@ -82,7 +82,7 @@ export function Risk({ venue }: { venue: Venue }) {
           { head: "Contract", cell: ({ instrument }) => instrument },
           { head: "Account", cell: ({ account }) => <AccountLink name={account} />, file: ({ account }) => account },
           { head: "Side", cell: ({ direction }) => direction },
-          { head: "Amount", number: ({ amount }) => amount, say: 4 },
+          { head: "Amount", number: ({ amount }) => amount, say: amountText },
           { head: "Price on average", number: ({ price }) => price, say: money },
           { head: "Mark", number: ({ mark }) => mark, say: money },
           { head: "Trades", isNumber: true, cell: ({ trades }) => trades },

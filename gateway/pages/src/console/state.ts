@@ -3,6 +3,7 @@ import { takeCredentials } from "../shared/session";
 import type { Venue } from "../shared/venue";
 import type { Health, Readiness, SessionInfo } from "./console_types";
 import { Figures } from "./figures";
+import { withReading, type Reading } from "./trends";
 
 /** Under this name the tab keeps officers' keys, apart from the terminal's. */
 export const KEYS = "lionrock.console";
@@ -13,6 +14,8 @@ export const REST = 9;
 /** What the operations listener says without a login, read every two seconds while somebody looks. */
 export const figures = signal<Figures | null>(null);
 export const earlier = signal<Figures | null>(null);
+/** The trends of the last minutes, whichever place is shown. */
+export const readings = signal<Reading[]>([]);
 export const health = signal<Health | null>(null);
 export const readiness = signal<Readiness | null>(null);
 export const unreachable = signal("");
@@ -58,7 +61,9 @@ async function look(): Promise<void> {
       page<Readiness>("/readyz"),
     ]);
     earlier.value = figures.value;
-    figures.value = Figures.parse(text, Date.now());
+    const now = Figures.parse(text, Date.now());
+    readings.value = withReading(readings.value, now, figures.value);
+    figures.value = now;
     health.value = found;
     readiness.value = ready;
     unreachable.value = "";

@@ -16,7 +16,7 @@ export type Column<Row> = { head: string } & (
     })
   | { /** A moment in ms. */ time(row: Row): number }
   | { /** A text that may be long. */ wide(row: Row): string | null | undefined }
-  | { number(row: Row): number | null | undefined; /** With how many decimals, or in which words. */ say: number | Say }
+  | { number(row: Row): number | null | undefined; /** With how many decimals, or in which words. */ say: number | Say; hint?: string }
 );
 type Say = (value: number | null | undefined) => string;
 
@@ -99,5 +99,5 @@ function inFull<Row>(column: Column<Row>): ShownColumn<Row> & { file(row: Row): 
   }
   const { number, say } = column;
   const words: Say = typeof say === "number" ? (value) => shown(value, say) : say;
-  return { head, isNumber: true, cell: (row) => words(number(row)), file: number };
+  return { head, isNumber: true, hint: column.hint, cell: (row) => words(number(row)), file: number };
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import {
+  amountText,
   compact,
   decimalsOf,
   decimalText,
@@ -18,6 +19,11 @@ describe("numbers that are shown", () => {
   it("have separators and the decimals of their step", () => {
     expect(shown(1234567.5, 2)).toBe("1,234,567.50");
     expect(shown(999, 0)).toBe("999");
+    expect(amountText(-4508430)).toBe("−4,508,430");
+    expect(amountText(328.42)).toBe("328.42");
+    expect(amountText(0.1 + 0.2)).toBe("0.3");
+    expect(amountText(1e-7)).toBe("0.0000001");
+    expect(amountText(null)).toBe("–");
     expect(shown(-1234.5, 1)).toBe("−1,234.5");
     expect(shown(-0.001, 2)).toBe("0.00");
     expect(shown(null, 2)).toBe("–");

@@ -36,6 +36,11 @@ export function money(value: number | null | undefined): string {
   return shown(value, moneyDecimals(value));
 }
 
+/** An amount with the decimals that it has, eight at most: 328.42, and 4,508,430 rather than 4,508,430.0000. */
+export function amountText(value: number | null | undefined): string {
+  return shown(value, Math.min(8, decimalsOf(Number((value ?? 0).toFixed(8)))));
+}
+
 /** A rate such as 0.0001 as "0.0100 %". */
 export function percent(rate: number | null | undefined, decimals = 2): string {
   return rate === null || rate === undefined ? "–" : `${signed(rate * 100, decimals)}${THIN}%`;

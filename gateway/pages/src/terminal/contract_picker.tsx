@@ -2,20 +2,12 @@ import { signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { Dialog } from "../shared/dialog";
 import { compact, decimalsOf, shown, tone } from "../shared/numbers";
+import { summariesOf, type Summary } from "../shared/summaries";
 import { DataTable } from "../shared/table";
 import type { Instrument } from "../shared/venue_types";
 import { chooseInstrument } from "./market_feed";
 import { instrumentName, instruments, venue } from "./state";
 import { changeWords, plain } from "./words";
-
-interface Summary {
-  instrument_name: string;
-  last: number | null;
-  mark_price: number | null;
-  price_change: number | null;
-  volume_notional: number;
-  open_interest: number;
-}
 
 const REFRESH_MS = 2000;
 /** Whether the list of contracts is open. */
@@ -45,13 +37,7 @@ function Contracts({ onClose }: { onClose(): void }) {
   const input = useRef<HTMLInputElement>(null);
   useEffect(() => {
     input.current?.focus();
-    const load = async () => {
-      const currencies = [...new Set(instruments.value.map((one) => one.settlement_currency))];
-      const lists = await Promise.all(
-        currencies.map((currency) => venue.call<Summary[]>("public/get_book_summary_by_currency", { currency })),
-      );
-      days.value = new Map(lists.flat().map((one) => [one.instrument_name, one]));
-    };
+    const load = async () => (days.value = await summariesOf(venue, instruments.value));
     const keep = () => void load().catch(() => undefined);
     keep();
     const timer = setInterval(keep, REFRESH_MS);

@@ -43,9 +43,9 @@ const COLUMNS: Column<Position>[] = [
     cell: (one) => (
       <button type="button" class="plain" onClick={() => chooseInstrument(one.instrument_name)}>
         {one.instrument_name}{" "}
-        <span class="dim" title={`leverage, ${one.margin_mode} margin`}>
+        <small class="dim" title={`leverage, ${one.margin_mode} margin`}>
           {one.leverage}× {one.margin_mode}
-        </span>
+        </small>
       </button>
     ),
   },

@@ -16,9 +16,12 @@ interface Row {
 }
 
 const NOTHING = "–";
+const SMALL_FEE = 0.1;
+/** A fee in cents, one that is next to nothing in whole: what is booked is in the log of transactions. */
+const fee = (amount: number) => (Math.abs(amount) < SMALL_FEE ? money(amount) : shown(amount, 2));
 /** What decides comes first: below it the panel may have to be scrolled. */
 const ROWS: Row[] = [
-  { head: "Cost", say: (one) => shown(one.cost, 2), hint: "what it takes of the free funds", isAlways: true },
+  { head: "Cost", say: (one) => shown(one.cost, 2), hint: "what it takes of the free funds; below zero: what it sets free", isAlways: true },
   {
     head: "Liquidation after",
     say: (one, prices) => shown(one.position_after.estimated_liquidation_price, prices),
@@ -33,9 +36,9 @@ const ROWS: Row[] = [
     say: (one) => (one.slippage_best === null ? NOTHING : `${shown(one.slippage_best, 3)} %`),
     hint: "against the best price",
   },
-  { head: "Fee now", say: (one) => money(one.taker_fee) },
+  { head: "Fee now", say: (one) => fee(one.taker_fee) },
   { head: "Rests", say: (one, _, amounts) => shown(one.resting_amount, amounts) },
-  { head: "Fee of the rest", say: (one) => money(one.maker_fee), hint: "when it fills; below zero is a rebate" },
+  { head: "Fee of the rest", say: (one) => fee(one.maker_fee), hint: "when it fills; below zero is a rebate" },
   { head: "Position after", say: (one, _, amounts) => shown(one.position_after.size, amounts) },
   { head: "Margin after", say: (one) => shown(one.after.initial_margin, 2), hint: "initial margin", isAlways: true },
   { head: "Free after", say: (one) => shown(one.after.available_funds, 2), isAlways: true },

@@ -4,9 +4,9 @@ import uPlot from "uplot";
 import { oncePerFrame } from "../../shared/frames";
 import { compact, decimalsOf, onStep, percent, shown } from "../../shared/numbers";
 import type { Instrument } from "../../shared/venue_types";
-import { faded, type Colours } from "./colours";
+import { faded, type Colours } from "../../shared/colours";
 import { amountTo, depthOf, middleOf, type DepthBook } from "./depth";
-import { axis, Plot } from "./plot";
+import { axis, Plot } from "../../shared/plot";
 
 export interface DepthChartProps {
   instrument: Instrument;

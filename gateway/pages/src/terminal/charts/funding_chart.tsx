@@ -5,10 +5,10 @@ import { percent, signed } from "../../shared/numbers";
 import { Time } from "../../shared/time";
 import type { Venue } from "../../shared/venue";
 import type { Instrument, Ticker } from "../../shared/venue_types";
-import { faded, type Colours } from "./colours";
+import { faded, type Colours } from "../../shared/colours";
 import { columnsOf, type FundingRow } from "./funding";
 import { axisTime } from "./local_time_scale";
-import { axis, Plot } from "./plot";
+import { axis, Plot } from "../../shared/plot";
 
 export interface FundingChartProps {
   venue: Venue;

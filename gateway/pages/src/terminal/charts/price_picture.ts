@@ -5,7 +5,7 @@ import { oncePerFrame } from "../../shared/frames";
 import type { Venue } from "../../shared/venue";
 import type { Instrument, Position, Ticker, UserTrade } from "../../shared/venue_types";
 import { indexAt, type Candle, type Resolution } from "./candles";
-import { coloursAt, type Colours } from "./colours";
+import { coloursAt, type Colours } from "../../shared/colours";
 import { markersOf } from "./fill_markers";
 import type { DrawnLine, MovableLines } from "./movable_lines";
 import { PriceData, type Drawing, type Reference } from "./price_data";

@@ -7,7 +7,7 @@ import {
 } from "lightweight-charts";
 import { decimalsOf, shown } from "../../shared/numbers";
 import type { Candle } from "./candles";
-import { faded, type Colours } from "./colours";
+import { faded, type Colours } from "../../shared/colours";
 import type { FillMarker } from "./fill_markers";
 import { LocalTimeScale } from "./local_time_scale";
 import { rangeWith } from "./order_lines";

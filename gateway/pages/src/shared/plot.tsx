@@ -1,7 +1,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { theme } from "../../shared/theme";
+import { theme } from "./theme";
 import { coloursAt, type Colours } from "./colours";
 
 interface Props {
