@@ -17,7 +17,7 @@ from bench.lifetime import end_with_parent
 from bench.load_servers import CONTRACT, DEPOSIT_MICROS, PRICE, START_SECONDS, UNLIMITED
 from bench.placement import go_before_others
 from gateway import config as settings
-from gateway.commands.serve import SWITCH_SECONDS, tune
+from gateway.commands.serving import SWITCH_SECONDS, tune
 from gateway.net.server import Server
 from gateway.office.bootstrap import Trader
 

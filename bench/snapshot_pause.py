@@ -33,7 +33,7 @@ from bench.measurement import BenchError, Plan
 from bench.placement import go_before_others
 from gateway import clock
 from gateway import config as settings
-from gateway.commands.serve import SWITCH_SECONDS, tune
+from gateway.commands.serving import SWITCH_SECONDS, tune
 from gateway.net.server import Server
 from gateway.office.bootstrap import Trader, open_trader
 from gateway.registry.registry import Registry

@@ -17,7 +17,7 @@ import uvloop
 from engine import disk
 from gateway import clock
 from gateway import config as settings
-from gateway.commands.serve import SWITCH_SECONDS, tune
+from gateway.commands.serving import SWITCH_SECONDS, tune
 from gateway.net.server import Server
 from gateway.office.bootstrap import Trader, list_contracts, open_trader, set_up_venue
 from gateway.registry.registry import Registry

@@ -15,9 +15,12 @@ from engine.row_access import (
     account_at,
     contract_at,
     detail_at,
+    last_seq_of,
+    now_ns_of,
     order_at,
     position_at,
     set_kind_and_style,
+    size_lots_of,
     style_of,
 )
 from engine.schema import EVENT, EVENT_HEADROOM, NOTICE
@@ -97,8 +100,8 @@ def _next_event(s, kind, style):
     s.ring_next = address + _ROW_BYTES
     _ask_for(address + EVENTS_AHEAD * _ROW_BYTES)
     event = _event_at(address)
-    event.seq = s.last_seq
-    event.time_ns = s.now_ns
+    event.seq = last_seq_of(s)
+    event.time_ns = now_ns_of(s)
     set_kind_and_style(event, kind | style << 8)
     event.trade_id = 0
     event.fee_micros = 0
@@ -155,7 +158,7 @@ def price_of_fill(s, event, price_ticks, fee_micros, position_slot):
     event.price_ticks = price_ticks
     event.trade_id = contract_at(s, position.contract_slot).trade_serial
     event.fee_micros = fee_micros
-    event.position_lots = position.size_lots
+    event.position_lots = size_lots_of(position)
     event.entry_cost_micros = position.entry_cost_micros
     event.cash_micros = account_at(s, position.account_slot).cash_micros
     if event.leaves_lots == 0:

@@ -6,12 +6,14 @@ the difference. What that takes is asked first; where any of it is missing, the 
 
 import numpy as np
 
-from engine import book, events, ladder, matching, orders, regular_orders, taker_row
+from engine import book, events, ladder, matching, orders, regular_orders, row_access, taker_row
 from engine.code_values import EXEC_FORFEIT_PRIORITY
 from engine.codes import NIL, CommandKind, EventKind, Stage, TimeInForce
 from engine.kernels import inlined
 from engine.row_access import account_at, contract_at, level_at, order_at, own_at, passing_taker, position_at
+from engine.schema import COMMAND
 
+_command_at = row_access.reader(COMMAND)
 PASSED_BY = 3
 """The most commands that are done at once."""
 EVENTS_BEFORE_CANCEL = 3
@@ -134,14 +136,19 @@ def _end(s, taker, cancel, ahead_slot, shown_lots):
 
 
 @inlined
-def pass_by(s, c, after, behind, position_slot, loss_subticks):
+def pass_by(s, address, index, last, position_slot, loss_subticks):
     """Enter, amend and cancel an admitted order that trades with nobody. Its client id is new and has place in the map.
 
-    `after` and `behind` are the next commands. Returns how many of the three are done. 0: they are not of this kind, or
-    take more; no row that counts is written.
+    It is the command at an index, another one follows, `last` is the index of the last one. Returns how many commands
+    are done. 0: they are not of this kind, or take more; no row that counts is written.
     """
+    c, after = _command_at(address, index), _command_at(address, index + 1)
+    if after.cl_ord_id != c.cl_ord_id:
+        return 0
     amends = after.kind == CommandKind.AMEND
-    cancel = behind if amends else after
+    if amends and index + 1 == last:
+        return 0
+    cancel = _command_at(address, index + 2 if amends else index + 1)
     if not _is_taken_back(s, c, cancel):
         return 0
     taker = passing_taker()

@@ -64,7 +64,6 @@ _RECORDS = {
     "s": schema.STATE,
     "c": schema.COMMAND,
     "after": schema.COMMAND,
-    "behind": schema.COMMAND,
     "amend": schema.COMMAND,
     "cancel": schema.COMMAND,
     "d": schema.DIRECTIVE,

@@ -14,6 +14,7 @@ from engine import (
     index_and_mark,
     isolated_margin,
     ledger,
+    makers_ahead,
     margin,
     standing,
     timed_queues,
@@ -290,6 +291,7 @@ def sweep(s):
                 continue
         if contract.margin_free or _carried(s, contract, maker_slot, price_ticks):
             _trade(s, contract, maker_slot, price_ticks)
+            makers_ahead.look_behind(s, ladder.first_slot)
     return True
 
 

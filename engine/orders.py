@@ -35,7 +35,7 @@ from engine.code_values import (
     REASON_BY_CLIENT,
 )
 from engine.codes import NIL, EventKind, OrdType, Purpose, Reason, Restriction, Stage, TimeInForce
-from engine.kernels import apart, inlined, kernel, rare
+from engine.kernels import inlined, kernel, rare
 from engine.row_access import (
     account_at,
     contract_at,
@@ -347,7 +347,7 @@ def cancel_cause(c):
     return np.int64(c.reason if c.reason > 0 else REASON_BY_CLIENT)
 
 
-@apart
+@inlined
 def cancel(s, c, tag):
     """Cancel a waiting order by the venue's or the client's id; cancels work in every market state."""
     reason = account_reason(s, c.account_slot)

@@ -6,11 +6,9 @@ then an order of the same account, contract and person has to be within two rang
 off the straight path, and a new call, end that: see `plain_terms.forget`.
 """
 
-import numpy as np
-
 from engine import idmap, ladder
 from engine.eligibility import CLEARED
-from engine.kernels import inlined, kernel
+from engine.kernels import apart, inlined
 from engine.row_access import account_at, contract_at, flags_and_account, known_until_ns, of_side, position_at
 from engine.units import below
 
@@ -51,39 +49,43 @@ def count(s):
     s.regular.left -= 1
 
 
-@kernel
-def _orders_left(s, taker, terms):
+@inlined
+def _orders_left(s, account, contract, position, terms):
     """How many orders of the largest size may come to the book, whatever their prices, before any limit is reached."""
-    account, contract = account_at(s, taker.account_slot), contract_at(s, taker.contract_slot)
-    position, table = position_at(s, taker.position_slot), s.order_map
     worst_lots = abs(position.size_lots) + max(position.buy_lots, position.sell_lots)
     left = (contract.max_position_lots - worst_lots) // (terms.from_lots + terms.range_lots)
     left = min(left, account.max_open_orders - account.open_orders)
     left = min(left, s.orders_capacity - s.orders_live)
     left = min(left, terms.most_levels - s.levels_live)
     left = min(left, (terms.most_nodes - s.nodes_live) // ladder.NODES_PER_INSERT)
-    return min(left, idmap.ids_left(table))
+    return min(left, idmap.ids_left(s.order_map))
 
 
-@kernel
-def keep(s, taker, terms):
-    """Keep what was found out about a plain order that may go to the book. Where its margin counts, nothing is kept."""
-    regular, account = s.regular, account_at(s, taker.account_slot)
-    regular.left = 0
-    regular.position_slot = taker.position_slot
-    regular.loss_subticks = taker.loss_subticks
-    if terms.more != 0:
-        return
-    regular.flags_and_account = np.int64(taker.account_slot) << 32
-    regular.contract_slot = taker.contract_slot
-    regular.person = taker.person
+@apart
+def _keep(s, c, position_slot, terms):
+    """Keep what holds for further orders, too."""
+    regular, account = s.regular, account_at(s, c.account_slot)
+    regular.flags_and_account = flags_and_account(c)
+    regular.contract_slot = c.contract_slot
+    regular.person = c.person
     regular.until_ns = account.eligible_until_ns
     if account.gate != CLEARED:
-        regular.until_ns = min(regular.until_ns, known_until_ns(s, taker.person))
+        regular.until_ns = min(regular.until_ns, known_until_ns(s, c.person))
     regular.from_lots = terms.from_lots
     regular.range_lots = terms.range_lots
     regular.buy_from_ticks = terms.buy_from_ticks
     regular.sell_from_ticks = terms.sell_from_ticks
     regular.buy_range_ticks = terms.buy_range_ticks
     regular.sell_range_ticks = terms.sell_range_ticks
-    regular.left = max(_orders_left(s, taker, terms), 0)
+    left = _orders_left(s, account, contract_at(s, c.contract_slot), position_at(s, position_slot), terms)
+    regular.left = max(left, 0)
+
+
+@inlined
+def keep(s, c, position_slot, loss_subticks, terms):
+    """Keep what was found out about a plain order without flags. Where margin counts, that holds for it alone."""
+    s.regular.left = 0
+    s.regular.position_slot = position_slot
+    s.regular.loss_subticks = loss_subticks
+    if terms.more == 0:
+        _keep(s, c, position_slot, terms)

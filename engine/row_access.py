@@ -353,6 +353,39 @@ else:
         return np.zeros(1, TAKER)[0]
 
 
+if JIT:
+
+    def _alone(layout: str, name: str) -> Any:
+        """A function (row) -> its int64 of this name, which is never read in one load with the field beside it.
+
+        What was just stored is handed on to a load of the same bytes. One that is wider waits until the cache has them.
+        """
+
+        @intrinsic
+        def field_of(typingctx: Any, row: Any) -> Any:
+            offset = row.offset(name)
+
+            def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+                word = ir.IntType(64)
+                start = builder.bitcast(args[0], ir.IntType(8).as_pointer())
+                place = builder.bitcast(builder.gep(start, [ir.Constant(word, offset)]), word.as_pointer())
+                value = builder.load_atomic(place, "unordered", 8)
+                value.set_metadata("tbaa", alias_tag(builder.module, f"{layout}.{name}"))
+                return value
+
+            return types.int64(row), codegen
+
+        return field_of
+
+else:
+
+    def _alone(layout: str, name: str) -> Any:
+        return lambda row: getattr(row, name)
+
+
+last_seq_of = _alone("STATE", "last_seq")
+now_ns_of = _alone("STATE", "now_ns")
+size_lots_of = _alone("POSITION", "size_lots")
 contract_at = _column(STATE, "contracts")
 ladder_at = _column(STATE, "ladders")
 job_at = _column(STATE, "jobs")

@@ -25,6 +25,7 @@ from engine import (
 from engine.code_values import EXEC_LABELLED
 from engine.codes import NIL, CommandKind, Mode, Phase, Reason, Side, VenueState
 from engine.kernels import apart, entry, inlined, rare
+from engine.makers_ahead import CACHED_ACCOUNTS, look_for_maker, look_for_owner
 from engine.row_access import account_at, ahead_at, cell_at, ladder_at, level_at, order_at, own_at, position_at
 from engine.schema import (
     AHEAD_ROWS,
@@ -46,7 +47,6 @@ FAR_AHEAD, NEAR_AHEAD, NEXT_AHEAD, LAST_AHEAD = AHEAD_ROWS // 2, 10, 5, 2
 last what the second order leads to that a taker meets.
 """
 CACHED_CELLS = 1 << 13
-CACHED_ACCOUNTS = 1 << 12
 """Up to so many stay in the near caches anyway, and prefetching would only cost."""
 _command_at = row_access.reader(COMMAND)
 _directive_at = row_access.reader(DIRECTIVE)
@@ -191,8 +191,7 @@ def _straight(s, address, index, last, far):
         return 0
     tag = np.int64(ahead_at(s, index & (AHEAD_ROWS - 1)).tag) if far else _tag_of(c)
     if admission.is_plain_new(c):
-        after = _command_at(address, min(index + 1, last))
-        return straight_path.new(s, c, tag, after, _command_at(address, min(index + 2, last)))
+        return straight_path.new(s, c, tag, address, index, last)
     if c.kind == CommandKind.CANCEL:
         orders.cancel(s, c, tag)
         return 1
@@ -221,23 +220,6 @@ def _level_to_meet(s, c):
     return np.int64(NIL)
 
 
-@inlined
-def _look_for_maker(s, slot):
-    """Prefetch the position of an order that a taker may meet, and the order behind it."""
-    order = order_at(s, slot)
-    prefetch_pair(position_at(s, order.position_slot))
-    prefetch(order_at(s, order.next_slot))
-
-
-@inlined
-def _look_for_owner(s, slot):
-    """Prefetch the account of such an order, and the cells where its client id may be."""
-    order, table = order_at(s, slot), s.order_map
-    account_slot = np.int64(position_at(s, order.position_slot).account_slot)
-    prefetch(account_at(s, account_slot))
-    prefetch(cell_at(s, idmap.first_cell(table, table.size, idmap.tag_of(account_slot, order.cl_ord_id))))
-
-
 @rare
 def _look_for_makers(s, level_slot, ahead):
     """Prefetch what the first two orders of a level lead to, which a taker will meet so many commands from now.
@@ -246,12 +228,12 @@ def _look_for_makers(s, level_slot, ahead):
     """
     slot = np.int64(level_at(s, level_slot).head_slot)
     if ahead == NEAR_AHEAD:
-        _look_for_maker(s, slot)
+        look_for_maker(s, slot)
     elif ahead == NEXT_AHEAD:
-        _look_for_owner(s, slot)
-        _look_for_maker(s, order_at(s, slot).next_slot)
+        look_for_owner(s, slot)
+        look_for_maker(s, order_at(s, slot).next_slot)
     else:
-        _look_for_owner(s, order_at(s, slot).next_slot)
+        look_for_owner(s, order_at(s, slot).next_slot)
 
 
 @inlined

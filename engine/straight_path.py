@@ -91,7 +91,7 @@ def _admit(s, c):
         return False
     if not _has_margin(s, taker, contract, terms):
         return False
-    regular_orders.keep(s, taker, terms)
+    regular_orders.keep(s, c, taker.position_slot, taker.loss_subticks, terms)
     return True
 
 
@@ -140,10 +140,11 @@ def _meet(s, c, tag, position_slot, loss_subticks):
 
 
 @inlined
-def new(s, c, tag, after, behind):
-    """Admit a new plain order and enter it; `after` and `behind` are the next commands, or the last one again.
+def new(s, c, tag, address, index, last):
+    """Admit a new plain order and enter it; it is the command at an index, `last` the index of the last one.
 
-    Returns how many of the three it did, 0: the order is not for the straight path, with nothing written, or it paused.
+    Returns how many commands it did, with those that take it back, 0: the order is not for the straight path, with
+    nothing written, or it paused.
     """
     taker = passing_taker()
     taker_row.load_plain(taker, c, tag)
@@ -160,8 +161,8 @@ def new(s, c, tag, after, behind):
     taker.loss_subticks = s.regular.loss_subticks
     if matching.crosses(s, taker):
         return 1 if _meet(s, c, tag, taker.position_slot, taker.loss_subticks) else 0
-    if after.cl_ord_id == c.cl_ord_id and taker.free_cell != NIL:
-        done = fleeting_orders.pass_by(s, c, after, behind, taker.position_slot, taker.loss_subticks)
+    if index < last and taker.free_cell != NIL:
+        done = fleeting_orders.pass_by(s, address, index, last, taker.position_slot, taker.loss_subticks)
         if done != 0:
             return done
     _enter(s, c, tag, taker.position_slot, taker.loss_subticks, taker.free_cell)

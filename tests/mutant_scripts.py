@@ -9,7 +9,7 @@ from pathlib import Path
 
 from engine import step
 from engine.codes import ExecInst, Mode, Reason
-from tests import money_flow, shrink, test_closing
+from tests import money_flow, shrink, test_closing, test_straight_path
 from tests.flow import Mix, crowd, flow, houses, icebergs, lapses, owners, stage, storm, yielding
 from tests.model import work
 from tests.money_scenes import SCENES
@@ -72,6 +72,7 @@ ORDER_SCRIPTS: dict[str, Callable[[], None]] = {
     "flow 8": partial(_pair, partial(flow, 8, 1200, Mix(junk=0.0, lean_ticks=3, references=0.1))),
     "houses": partial(_pair, lambda: houses() + flow(9, 600, Mix(houses=0.3, spread_ticks=3, conditional=0.1))),
     "closing": _closing,
+    "one after the other": test_straight_path.test_an_account_that_goes_on_meets_its_limits_where_they_are,
 }
 """Orders, eligibility, and closing without margin."""
 MONEY_SCRIPTS: dict[str, Callable[[], None]] = {

@@ -1,4 +1,4 @@
-"""Seventy-four ways to break the engine's orders and eligibility, each as a patch of one place."""
+"""Eighty ways to break the engine's orders and eligibility, each as a patch of one place."""
 
 from tests.mutation import Mutant
 
@@ -285,6 +285,36 @@ MUTANTS = (
         "plain_terms.py",
         "    s.terms_mark += 1\n",
         "    s.terms_mark = 1\n",
+    ),
+    Mutant(
+        "orders that follow one another are not counted",
+        "regular_orders.py",
+        "    s.regular.left -= 1\n",
+        "    s.regular.left -= 0\n",
+    ),
+    Mutant(
+        "orders that follow one another are as many as they like",
+        "regular_orders.py",
+        "    left = min(left, account.max_open_orders - account.open_orders)\n",
+        "",
+    ),
+    Mutant(
+        "orders that follow one another are anybody's",
+        "regular_orders.py",
+        "        and c.person == regular.person\n",
+        "",
+    ),
+    Mutant(
+        "orders that follow one another are all of one contract",
+        "regular_orders.py",
+        "        and c.contract_slot == regular.contract_slot\n",
+        "",
+    ),
+    Mutant(
+        "what a person knows lasts while their orders follow one another",
+        "regular_orders.py",
+        "    if account.gate != CLEARED:\n",
+        "    if account.gate < CLEARED:\n",
     ),
     Mutant(
         "who amends an order does not take it over",

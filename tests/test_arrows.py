@@ -30,6 +30,7 @@ ENGINE_ORDER = [
     "ledger",
     "listing",
     "events",
+    "makers_ahead",
     "funding",
     "index_and_mark",
     "collateral",

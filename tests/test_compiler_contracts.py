@@ -284,6 +284,31 @@ def test_a_row_in_registers_takes_no_memory_and_a_prefetch_makes_nothing_be_read
     assert re.search(r"call void @llvm.prefetch.p0\(.*!tbaa", body)
 
 
+_position_at, _event_at = row_access.reader(schema.POSITION), row_access.reader(schema.EVENT)
+
+
+def _told(position_address, event_address):
+    """Two fields that stand side by side are copied to two that do."""
+    position, event = _position_at(position_address, 0), _event_at(event_address, 0)
+    event.position_lots = row_access.size_lots_of(position)
+    event.entry_cost_micros = position.entry_cost_micros
+
+
+def test_a_field_that_was_just_stored_is_read_by_itself(tmp_path, monkeypatch):
+    """`row_access._alone` reads by a load that LLVM may not widen, since it is atomic, and may still leave out.
+
+    If LLVM reads it together with the field beside it, each event waits until the cache has what was just stored.
+    """
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    entry, positions, events = kernels.entry(_told), np.zeros(1, schema.POSITION), np.zeros(1, schema.EVENT)
+    positions["size_lots"], positions["entry_cost_micros"] = -5, 7
+    entry(row_access.address_of(positions), row_access.address_of(events))
+    assert (events["position_lots"][0], events["entry_cost_micros"][0]) == (-5, 7)
+    text = entry.overloads[entry.signatures[0]].library.get_llvm_str()
+    body = re.search(r"define [^\n]*(?<!cpython)\d_told[^\n]*{.*?\n}", text, re.DOTALL)[0]
+    assert re.search(r"load atomic i64, ptr .* unordered, align 8, !tbaa", body) and "x i64>" not in body
+
+
 def test_llvm_intrinsics_do_what_their_names_say():
     """The engine writes LLVM's intrinsics by name and its instructions by llvmlite's builder.
 

@@ -10,7 +10,7 @@ from tests.mutants_of_money import EQUIVALENT, MONEY_MUTANTS
 from tests.mutation import Bench, Mutant
 
 NOTICED_BY = mutation.recorded()
-ORDERS, MONEY = 75, 206
+ORDERS, MONEY = 80, 206
 NAMED = (
     "the fund's daily tenth is never reset",
     "a deleveraging giver gives one step more than it can afford",

@@ -160,11 +160,10 @@ def _one_after_the_other() -> Script:
     place(4, 1, Side.BUY, 50, CENTRE_TICKS - 8)
     place(2, 2, Side.BUY, 51, CENTRE_TICKS - 9)
     place(2, 2, Side.BUY, 5, 100_001)
-    place(2, 2, Side.SELL, 5, CENTRE_TICKS + 9, contract_slot=1)
-    place(2, 2, Side.SELL, 5, CENTRE_TICKS + 9, person=3)
-    place(2, 2, Side.SELL, 5, CENTRE_TICKS + 9, account_slot=7)
-    place(2, 2, Side.SELL, 5, CENTRE_TICKS + 9, flags=ExecInst.POST_ONLY)
-    place(2, 2, Side.SELL, 5, CENTRE_TICKS + 9, person=2)
+    others = {"contract_slot": 1}, {"person": 3}, {"account_slot": 7}, {"flags": ExecInst.POST_ONLY}, {"person": 2}
+    for other in others:
+        place(1, 2, Side.SELL, 5, CENTRE_TICKS + 9)
+        place(2, 2, Side.SELL, 5, CENTRE_TICKS + 9, **other)
     for millisecond in (1400, 1600):  # what this person knows ends between them, and is looked at a second later
         place(2, 2, Side.SELL, 5, CENTRE_TICKS + 9, person=2, time_ns=START_NS + millisecond * 1_000_000)
     return rows

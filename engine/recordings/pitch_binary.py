@@ -1,15 +1,17 @@
 """BATS and Cboe PITCH as binary messages: those of the multicast feed, with or without its sequenced unit headers.
 
-Written from the US Equities/Options Multicast Depth of Book (PITCH) Specification, versions 2.41.1 to 2.41.58. What a
-message means for a book:
+Fields and rules are those of Cboe's US Equities/Options Multicast Depth of Book (PITCH) Specification, versions 2.41.29
+(20 April 2022) and 2.41.80, as the Open Markets Initiative's public descriptions of both have them. What a message
+means for a book:
 
 - *Add order, long, short, expanded* (21, 22, 2F): an order rests. *Order executed* (23): it gave a quantity to an
   aggressor. *Order executed at price/size* (24): so too, and the message says what is left of it; where that is not
   what the messages before it say, the order is first made as large as both together. *Reduce size, long, short* (25,
   26): it is that much smaller, or gone. *Delete order* (29): it is gone.
-- *Modify order, long, short* (27, 28): it rests with another price and size, behind the others of its price. The
-  specification has it that priority is lost even where nothing changes.
-- *Unit clear* (97): all orders of the unit's symbols are gone.
+- *Modify order, long, short* (27, 28): it rests with another price and size, behind the others of its price, even where
+  nothing changes. With the flag of a kept priority, which later versions have, it stays in front where the engine's own
+  rule lets it: with less at the same price.
+- *Unit clear* (97): all orders of the unit's symbols are gone. Before the unit's first time it says nothing.
 - *Trade, long, short, expanded* (2A, 2B, 30): a trade of an order that was never shown, beside the visible book.
 - *Trade break* (2C), *trading status* (31), *auction update* and *summary* (95, D1, 96), *transaction begin* and *end*
   (BC, BD), *end of session* (2D), *symbol mapping* (2E), *retail price improvement* (98) and *width update* (D2) change
@@ -80,6 +82,8 @@ for _type, _length in MIN_LENGTH_OF.items():
 _LOOKED_AT = 2
 _WITH_SIDE = (ADD_LONG, ADD_SHORT, ADD_EXPANDED, TRADE_LONG, TRADE_SHORT, TRADE_EXPANDED)
 _SIDE_AT = 14
+_KEEPS_PRIORITY = 2
+"""A bit of the flags of a modify order message."""
 _UNITS, _MOST_ROWS = 256, 2
 _UNITS_OF_CENT = 100
 _HIGHEST = (1 << 63) - 1
@@ -342,7 +346,7 @@ def _message(data, day, rows):
     if nanos >= NS_PER_S:
         return _BAD_TIME
     if second == _TIMELESS:
-        return _NO_TIME
+        return OK if kind == UNIT_CLEAR else _NO_TIME
     time_ns = state[MIDNIGHT_NS] + second * NS_PER_S + nanos
     if kind == UNIT_CLEAR:
         return _clear(time_ns, day, rows)
@@ -475,10 +479,14 @@ def _modified(data, day, place, row):
         row["action"] = _DELETE
         state[FILLED] += not was_outside
         return OK
-    row["action"] = _ADD if was_outside else _REPLACE
-    row["new_order_id"] = np.int64(0) if was_outside else row["order_id"]
     row["price_ticks"], row["size_lots"] = price // units, shares
     row["side"] = (first >> _SIDE_SHIFT) & 3
+    if was_outside:
+        row["action"] = _ADD
+    elif data[18 if is_short else 26] & _KEEPS_PRIORITY:
+        row["action"] = _RESIZE
+    else:
+        row["action"], row["new_order_id"] = _REPLACE, row["order_id"]
     state[FILLED] += 1
     return OK
 

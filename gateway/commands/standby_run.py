@@ -21,7 +21,7 @@ from gateway.cluster.rejoin import cut_unreplicated
 from gateway.cluster.side_copy import SideCopy, into_database
 from gateway.cluster.standby import PLACE, Node, Standby
 from gateway.commands.common import FAILED
-from gateway.commands.serve import BROKEN, DIVERGED, NOT_LEADING, SWITCH_SECONDS, not_listening, tune
+from gateway.commands.serving import BROKEN, DIVERGED, NOT_LEADING, SWITCH_SECONDS, not_listening, tune
 from gateway.config import Config
 from gateway.net.server import Server
 from gateway.net.standby_server import StandbyServer

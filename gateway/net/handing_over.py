@@ -9,7 +9,7 @@ import asyncio
 import logging
 import sqlite3
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from engine import host
 from gateway import clock
@@ -17,12 +17,12 @@ from gateway.cluster import handover
 from gateway.cluster.handover import NAME, Answer, Request
 from gateway.cluster.replication import Replication
 from gateway.cluster.standby import note_place
+from gateway.net.connections import Connections
+from gateway.net.loop_turns import Turns
 from gateway.venue.health import Effect
 from gateway.venue.released import NotLeadingError
+from gateway.venue.venue import Venue
 from gateway.wire.log_lines import event
-
-if TYPE_CHECKING:
-    from gateway.net.server import Server
 
 FINISH_SECONDS = 5.0
 """How long what is under way may take to be finished."""
@@ -32,10 +32,30 @@ GRACE_SECONDS = 0.5
 _LOG = logging.getLogger("lionrock.cluster")
 
 
+class Leading(Protocol):
+    """What hands over: the server of the node that leads."""
+
+    turns: Turns
+    venue: Venue
+    connections: Connections
+    operations_connections: Connections
+    handed: asyncio.Future[str]
+    """Done, with the name of the node that leads, once this node has handed the venue over."""
+
+    @property
+    def failed(self) -> asyncio.Future[None]:
+        """Done when the venue cannot go on."""
+        ...
+
+    async def end_connections(self, why: str) -> None:
+        """Take no connection any more, and end each one with a word."""
+        ...
+
+
 class HandingOver:
     """Looks for a request, and carries it out. The server's `handed` is done once another node leads."""
 
-    def __init__(self, server: "Server", replication: Replication) -> None:
+    def __init__(self, server: Leading, replication: Replication) -> None:
         self._server, self._replication = server, replication
         self._data = Path(server.venue.config.data)
         self._task: asyncio.Task[None] | None = None

@@ -15,8 +15,9 @@ import numpy as np
 from engine.disk import Pace
 from engine.schema import record
 from gateway.read_model.event_fold import ORDER_ROW
-from gateway.read_model.history_file import BLOCK_ROWS, HistoryFile
+from gateway.read_model.history_file import BLOCK_ROWS, HistoryFile, block_notes
 from gateway.read_model.row_scans import PLACE_MASK, note_entries, writable
+from gateway.read_model.segments import Segment
 
 ENTRY = record(
     [
@@ -49,6 +50,15 @@ class Run(NamedTuple):
     past: int
     level: int
     directory: Any
+
+
+def warm_up() -> None:
+    """Compile what a full segment's way to the disk needs, before one comes."""
+    segment = Segment(BLOCK_ROWS)
+    segment.used = BLOCK_ROWS
+    segment.seal()
+    entries_of(0, segment.legs)
+    block_notes(0, segment.legs)
 
 
 def entries_of(first_place: int, legs: Any) -> Any:

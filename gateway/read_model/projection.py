@@ -19,21 +19,13 @@ from engine.codes import NIL, Mode, VenueState
 from engine.kernels import direct
 from engine.schema import COMMAND, EVENT, LABEL, NOTICE, SMALL
 from engine.statements import decision_figures, margin_ratios
-from gateway.read_model import (
-    account_index,
-    event_fold,
-    market_minutes,
-    order_previews,
-    render,
-    saved_rows,
-)
+from gateway.read_model import account_index, event_fold, market_minutes, order_previews, render, saved_rows
 from gateway.read_model.account_views import Lights, account_view, position_view
 from gateway.read_model.admission_view import rule_states, warnings
 from gateway.read_model.books import Books
 from gateway.read_model.candles import Candles
 from gateway.read_model.funding_rates import FundingRates
 from gateway.read_model.history import History, OrderFilter
-from gateway.read_model.history_file import BLOCK_ROWS, block_notes
 from gateway.read_model.history_views import (
     HISTORY_ROW_BYTES,
     candle_view,
@@ -142,11 +134,7 @@ class Projection:
 
     def warm_up(self) -> None:
         """Compile what the first question about an account and the first full segment need, before they come."""
-        segment = Segment(BLOCK_ROWS)
-        segment.used = BLOCK_ROWS
-        segment.seal()
-        account_index.entries_of(0, segment.legs)
-        block_notes(0, segment.legs)
+        account_index.warm_up()
         root = host.create(SMALL, Mode.RESEARCH)
         root["accounts_used"] = root["accounts"][0][0]["state"] = root["positions_used"] = 1
         root["accounts"][0][0]["positions_head"] = root["positions"][0][0]["next_slot"] = NIL

@@ -20,7 +20,7 @@ import pytest
 from engine.journal.precedence import PRIORITY
 from gateway import cli
 from gateway import config as settings
-from gateway.commands.serve import BROKEN, DISK_FAILED, DIVERGED, NOT_LEADING
+from gateway.commands.serving import BROKEN, DISK_FAILED, DIVERGED, NOT_LEADING
 from gateway.index_feeds.adapters import ADAPTERS
 from gateway.venue.beside_venue import NICENESS
 from tests.gateway.identified import identity_file

@@ -9,7 +9,8 @@ import pytest
 
 from gateway import cli
 from gateway.cluster import handover, replication, standby_venue
-from gateway.commands import serve
+from gateway.commands import serving
+from gateway.commands.common import FAILED
 from gateway.venue import clock_watch, disk_space, read_only, scrub, snapshots
 from tests.gateway.bit_flips import DataFolder
 from tests.gateway.test_operating import BIN, ENVIRONMENT, ROOT_OF_GATEWAY, Served, bash
@@ -43,7 +44,7 @@ def test_each_alarm_of_health_is_in_the_first_table():
 
 
 def test_each_exit_code_is_in_the_first_table():
-    codes = (serve.FAILED, serve.BROKEN, serve.DISK_FAILED, serve.NOT_LEADING, serve.DIVERGED, cli.INTERNAL_ERROR)
+    codes = (FAILED, serving.BROKEN, serving.DISK_FAILED, serving.NOT_LEADING, serving.DIVERGED, cli.INTERNAL_ERROR)
     for code in (0, *codes):
         assert f"| exit code {code}" in FIRST_TABLE, code
 

@@ -145,6 +145,13 @@ def test_what_is_left_counts_where_it_is_not_what_was_known(tmp_path: Path) -> N
     assert ignored == {"message about an order that was never added": 1}
 
 
+def test_a_modification_may_keep_its_priority(tmp_path: Path) -> None:
+    for form, at in (("long", 26), ("short", 18)):
+        moved = of_fact(ADDED._replace(kind="modify", size=40), form)
+        assert of(tmp_path, ADD, moved)[0][1] == (LifeAction.REPLACE, 5, 40)
+        assert of(tmp_path, ADD, changed(moved, at, "B", 3))[0][1] == (LifeAction.RESIZE, 5, 40)
+
+
 def test_messages_that_change_no_book(tmp_path: Path) -> None:
     others = {0xBC: 4, 0xBD: 4, 0x2C: 12, 0x2D: 4, 0x2E: 36, 0x31: 16, 0x95: 45, 0xD1: 62, 0x96: 25, 0x98: 13, 0xD2: 17}
     quiet = [message(kind, f"{size}s", b"\xff" * size) for kind, size in others.items()]
@@ -316,5 +323,5 @@ def test_a_price_between_ticks(tmp_path: Path) -> None:
 
 
 def test_a_message_before_the_first_time(tmp_path: Path) -> None:
-    with pytest.raises(BadBytesError, match="byte 0, message 1, time: no time message of unit 0 came before"):
-        decoded(BinaryPitchDecoder(write(tmp_path, ADD)))
+    with pytest.raises(BadBytesError, match="byte 6, message 2, time: no time message of unit 0 came before"):
+        decoded(BinaryPitchDecoder(write(tmp_path, unit_clear(1) + ADD)))

@@ -8,7 +8,7 @@ import pytest
 
 ANSWERS = """
 import resource, sys
-from gateway.commands.serve import tune
+from gateway.commands.serving import tune
 
 def faults_of_a_turn():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

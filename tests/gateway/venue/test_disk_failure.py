@@ -11,7 +11,7 @@ from engine import disk, host
 from engine.journal import End, read_tip
 from gateway import clock
 from gateway.client import Client, Disconnected, RpcError
-from gateway.commands import serve
+from gateway.commands import serving
 from gateway.sessions.session import Session
 from gateway.venue.read_only import ReadOnlyVenue, disk_failure
 from gateway.venue.venue import Venue
@@ -80,7 +80,7 @@ def test_a_failed_sync_makes_the_venue_read_only_and_the_next_start_goes_on(stab
         os.kill(process, signal.SIGTERM)
 
     play(story(), START_SECONDS)
-    assert stable.end() == serve.DISK_FAILED
+    assert stable.end() == serving.DISK_FAILED
     error = (tmp_path / "err").read_text()
     lines = [line for line in error.splitlines() if line.startswith("lionrock serve:")]
     assert len(lines) == 2 and lines[0].startswith(f"lionrock serve: read-only: {config.journal}: the journal cannot")
@@ -118,7 +118,7 @@ def test_a_disk_that_fails_in_the_stop_is_one_line_with_its_own_exit_code(stable
         os.kill(process, signal.SIGTERM)
 
     play(story(), START_SECONDS)
-    assert stable.end() == serve.DISK_FAILED
+    assert stable.end() == serving.DISK_FAILED
     [line] = [line for line in (tmp_path / "err").read_text().splitlines() if line.startswith("lionrock serve:")]
     assert line.startswith(f"lionrock serve: stopped by a disk error: {config.data}: the stop could not write all of")
     assert "Input/output error" in line and "nothing acknowledged is lost" in line and "then start again" in line

@@ -22,7 +22,7 @@ from engine import host
 from engine.codes import CommandKind, EventKind
 from gateway import cli
 from gateway.client import Client, Disconnected
-from gateway.commands import serve, verify
+from gateway.commands import serving, verify
 from tests.gateway.live import BTC, INDEX, config_of, play, set_up
 from tests.mutation import Mutant, break_copy
 
@@ -157,7 +157,7 @@ def test_nothing_is_answered_once_an_invariant_fails(stable, tmp_path, violation
             await client.close()
 
     play(story(), START_SECONDS)
-    assert stable.end() == serve.BROKEN
+    assert stable.end() == serving.BROKEN
     error = (tmp_path / "err").read_text()
     line = next(text for text in error.splitlines() if text.startswith("lionrock serve:"))
     assert line.startswith(f"lionrock serve: {config.journal}: {violation} after command"), error
@@ -194,7 +194,7 @@ def test_a_fault_of_the_memory_is_gone_after_a_start(stable, tmp_path, capsys):
             await client.close()
 
     play(broken(), START_SECONDS)
-    assert stable.end() == serve.BROKEN
+    assert stable.end() == serving.BROKEN
     assert cli.main(["verify", "--audit", config.data, "--every", "50", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["audit"]["sequence"] == 0
     again = stable.start(config, [], second)
@@ -276,7 +276,7 @@ def test_a_release_that_is_wrong_does_not_start_and_the_audit_names_the_command(
             assert audit["held_until"] < seq
     (tmp_path / "serve").mkdir()
     done = lionrock(tmp_path / "serve", "serve", "--data", config.data, "--port", "0")
-    assert done.returncode == serve.BROKEN, done.stderr
+    assert done.returncode == serving.BROKEN, done.stderr
     line = done.stderr.splitlines()[-1]
     assert line.startswith("lionrock serve: the log leads to cash_not_conserved after command")
     assert "`lionrock verify --audit` names the command" in line
