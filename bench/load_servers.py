@@ -67,6 +67,8 @@ class Plan:
     cluster: str = ""
     """The servers of a replicated log, with commas between; empty: a machine alone."""
     replicas: int = 1
+    goes_first: bool = True
+    """Whether venues run before the machine's other processes, also before threads of the system."""
 
 
 def chosen_cores(venue: str, surveillance: str, load: str) -> Cores:
@@ -134,7 +136,8 @@ def running_venue(folder: Path, plan: Plan, build: Build | None = None) -> Itera
         [sys.executable, "-P", venue_process.__file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         cwd=build.root, env=build.environment(), start_new_session=True,
     )  # fmt: skip
-    go_before_others(process.pid)
+    if plan.goes_first:
+        go_before_others(process.pid)
     try:
         said = _started(process, folder, plan)
         if "error" in said:

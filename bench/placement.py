@@ -55,15 +55,21 @@ def before_others() -> Iterator[None]:
 
 
 @contextmanager
-def on_cores(cores: tuple[int, ...]) -> Iterator[None]:
-    """Run on some cores, and there before other processes, until the block ends."""
+def pinned(cores: tuple[int, ...]) -> Iterator[None]:
+    """Run on some cores until the block ends."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores)
     try:
-        with before_others():
-            yield
+        yield
     finally:
         os.sched_setaffinity(0, before)
+
+
+@contextmanager
+def on_cores(cores: tuple[int, ...]) -> Iterator[None]:
+    """Run on some cores, and there before other processes, until the block ends."""
+    with pinned(cores), before_others():
+        yield
 
 
 @contextmanager
