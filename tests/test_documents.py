@@ -4,6 +4,7 @@ import argparse
 import re
 import runpy
 import shlex
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -181,6 +182,7 @@ def test_each_module_that_a_document_runs_says_how_it_is_used(
     module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.argv", [module, "--help"])
+    monkeypatch.delitem(sys.modules, module, raising=False)  # of a test before: a program is run afresh
     try:
         with pytest.raises(SystemExit) as ended:
             runpy.run_module(module, run_name="__main__")
