@@ -1,5 +1,6 @@
 """The state of a standby is compared with the leader's at intervals, by digests that cost the leader's loop nothing."""
 
+import asyncio
 import shutil
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -34,6 +35,23 @@ async def two_nodes(tmp_path):
             await client.close()
 
 
+@asynccontextmanager
+async def busy(client):
+    """Orders come and go, so that the leader has snapshots to write."""
+
+    async def trade():
+        while True:
+            await placed_at_last(client, "19000")
+            await client.cancel_all()
+
+    work = asyncio.ensure_future(trade())
+    try:
+        yield
+    finally:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+
+
 def test_the_digests_of_a_sound_standby_are_the_leaders(tmp_path):
     async def story():
         async with two_nodes(tmp_path) as (two, client), following(two) as run:
@@ -41,8 +59,8 @@ def test_the_digests_of_a_sound_standby_are_the_leaders(tmp_path):
             follower, compared = run.standby.follower, []
             compare = follower._compare_digest
             follower._compare_digest = lambda message: (compared.append((follower._marked, message)), compare(message))
-            while not any(marked[0] == message.at_seq for marked, message in compared):
-                await placed_at_last(client, "19000")
+            async with busy(client):
+                await until(lambda: any(marked[0] == message.at_seq for marked, message in compared))
             marked, message = compared[-1]
             assert marked[0] != message.at_seq or marked[1] == message.digest
 
@@ -56,7 +74,7 @@ def test_a_standby_whose_state_was_changed_by_hand_ends_loudly(tmp_path):
                 async with following(two) as run:
                     await until(lambda: may_lead(run))
                     run.server.venue.engine.root[0]["accounts"]["cross_tick"][0] += 1
-                    while not run.work.done():
-                        await placed_at_last(client, "19000")
+                    async with busy(client):
+                        await until(run.work.done)
 
     play(story())
