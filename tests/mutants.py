@@ -24,8 +24,8 @@ MUTANTS = (
     Mutant(
         "order ids used again",
         "book.py",
-        "    s.order_serial += 1\n",
-        "    s.order_serial = s.orders_live\n",
+        "    s.orders_live += 1\n    s.order_serial += 1\n",
+        "    s.orders_live += 1\n    s.order_serial = s.orders_live\n",
     ),
     Mutant(
         "client ids live on after the order",

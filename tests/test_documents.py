@@ -182,7 +182,8 @@ def test_each_module_that_a_document_runs_says_how_it_is_used(
     module: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.argv", [module, "--help"])
-    monkeypatch.delitem(sys.modules, module, raising=False)  # of a test before: a program is run afresh
+    for loaded in (module, f"{module}.__main__"):  # by a test before: a program is run afresh
+        monkeypatch.delitem(sys.modules, loaded, raising=False)
     try:
         with pytest.raises(SystemExit) as ended:
             runpy.run_module(module, run_name="__main__")

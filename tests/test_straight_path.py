@@ -5,6 +5,7 @@ import itertools
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -16,11 +17,22 @@ from hypothesis import strategies as st
 
 from engine import step
 from engine.codes import AccountAttribute as A
-from engine.codes import CommandKind, EventKind, ExecInst, OrdType, Reason, Side, TimeInForce
+from engine.codes import CommandKind, EventKind, ExecInst, MarketState, OrdType, Reason, Side, TimeInForce
 from engine.codes import ContractParameter as P
 from engine.schema import COMMAND
 from engine.units import JIT
-from tests.build import CENTRE_TICKS, PLAIN_CONTRACT, START_NS, account_set, listed, new, opened, person
+from tests.build import (
+    CENTRE_TICKS,
+    PLAIN_CONTRACT,
+    START_NS,
+    account_set,
+    amend,
+    contract_state,
+    listed,
+    new,
+    opened,
+    person,
+)
 from tests.flow import ACCOUNTS, CONTRACTS, Mix, flow, stage
 from tests.pair import RING_ROWS, Pair, Script
 from tests.test_model import batches, outcome
@@ -188,6 +200,74 @@ def test_an_account_that_goes_on_meets_its_limits_where_they_are() -> None:
         Reason.DERIVATIVES_KNOWLEDGE_REQUIRED,
         Reason.UNKNOWN_ACCOUNT,
     }
+    for size in (2, 3, len(pair.sent)):
+        assert outcome(batches(pair.sent, size), RING_ROWS) == outcome(pair.sent, RING_ROWS)
+
+
+_LIMITS = PLAIN_CONTRACT | {P.MAX_ORDER_LOTS: 50, P.MAX_POSITION_LOTS: 400}
+
+
+def _amended() -> tuple[Script, int]:
+    """Amendments bring an account to its largest position."""
+    rows = [new(0, Side.BUY, 1, CENTRE_TICKS - 20, cl_ord_id=number) for number in range(1, 9)]
+    rows += [amend(0, cl_ord_id=number, qty_lots=50, price_ticks=CENTRE_TICKS - 20) for number in range(1, 9)]
+    return [*rows, new(0, Side.BUY, 1, CENTRE_TICKS - 20, cl_ord_id=9)], Reason.POSITION_LIMIT
+
+
+def _filled() -> tuple[Script, int]:
+    """Trades do."""
+    rows = [new(number % 2, Side.BUY, 50, CENTRE_TICKS, cl_ord_id=number) for number in range(1, 10)]
+    rows += [new(2, Side.SELL, 50, CENTRE_TICKS, cl_ord_id=number) for number in range(11, 20)]
+    return rows, Reason.POSITION_LIMIT
+
+
+def _off_the_path() -> tuple[Script, int]:
+    """Orders that are not plain do."""
+    rows = [new(0, Side.BUY, 50, CENTRE_TICKS - 20, cl_ord_id=1)]
+    rows += [new(0, Side.BUY, 50, CENTRE_TICKS - 20, cl_ord_id=at, flags=ExecInst.POST_ONLY) for at in range(2, 9)]
+    return [*rows, new(0, Side.BUY, 1, CENTRE_TICKS - 20, cl_ord_id=9)], Reason.POSITION_LIMIT
+
+
+def _halted() -> tuple[Script, int]:
+    """The contract is halted between two orders."""
+    rows = [new(0, Side.BUY, 1, CENTRE_TICKS - 20, cl_ord_id=number) for number in range(1, 5)]
+    return [*rows[:2], contract_state(0, MarketState.HALTED), *rows[2:]], Reason.MARKET_HALTED
+
+
+def _fewer_orders() -> tuple[Script, int]:
+    """The account may have fewer orders from there on."""
+    rows = [new(0, Side.BUY, 1, CENTRE_TICKS - 20, cl_ord_id=number) for number in range(1, 5)]
+    return [*rows[:2], account_set(0, A.MAX_OPEN_ORDERS, 2), *rows[2:]], Reason.TOO_MANY_ORDERS
+
+
+def _forgetful() -> tuple[Script, int]:
+    """The person has no knowledge from there on."""
+    rows = [new(0, Side.BUY, 1, CENTRE_TICKS - 20, cl_ord_id=number) for number in range(1, 5)]
+    return [*rows[:2], person(1, START_NS - 1), *rows[2:]], Reason.DERIVATIVES_KNOWLEDGE_REQUIRED
+
+
+def _many_ids() -> tuple[Script, int]:
+    """The table of client ids grows in the midst of a run."""
+    return [new(0, Side.BUY, 1, CENTRE_TICKS - 20, cl_ord_id=number) for number in range(1, 41)], Reason.NONE
+
+
+def _many_levels() -> tuple[Script, int]:
+    """Each order has a price far from the others, until nothing is left for one more."""
+    rows = [new(0, Side.BUY, 1, 450 * number, cl_ord_id=number) for number in range(1, 202)]
+    return rows, Reason.CAPACITY
+
+
+@pytest.mark.parametrize(
+    "script", [_amended, _filled, _off_the_path, _halted, _fewer_orders, _forgetful, _many_ids, _many_levels]
+)
+def test_what_is_kept_of_an_account_ends_where_it_no_longer_holds(script: Callable[[], tuple[Script, int]]) -> None:
+    pair, (rows, last_reason) = Pair(), script()
+    pair.play([person(1), *itertools.chain.from_iterable(map(opened, range(3))), *listed(0, _LIMITS)])
+    reports: list[Any] = []
+    for row in rows:
+        reports = pair.send(row)
+    refused = [report["reason"] for report in reports if report["kind"] == EventKind.REJECTED]
+    assert refused == ([last_reason] if last_reason else [])
     for size in (2, 3, len(pair.sent)):
         assert outcome(batches(pair.sent, size), RING_ROWS) == outcome(pair.sent, RING_ROWS)
 

@@ -440,6 +440,8 @@ class Journal:
                     self._tip_wanted = False
                 else:
                     self._hold()
+                    if self.failure is not None:
+                        return  # another node leads since: nothing more is written
                     self._wanted, self._is_writing = False, True
             try:
                 if for_tip:

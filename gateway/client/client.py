@@ -335,20 +335,30 @@ class Client:
         return msgspec.json.decode((await self._answer(method, params)).result, type=kind)
 
     async def _answer(self, method: str, params: dict[str, Any]) -> _Message:
-        async with asyncio.timeout(REQUEST_SECONDS):
-            return await self._taken(self._send([(method, params)])[0], method, params)
+        return await self._taken(self._send([(method, params)])[0], method, params, REQUEST_SECONDS)
 
-    async def _taken(self, future: asyncio.Future[_Message], method: str, params: dict[str, Any]) -> _Message:
-        """The answer of a node that takes the request: one that was not taken, as another node leads, is sent there."""
+    async def _taken(
+        self, future: asyncio.Future[_Message], method: str, params: dict[str, Any], seconds: float | None = None
+    ) -> _Message:
+        """The answer of a node that takes the request: one that was not taken, as another node leads, is sent there.
+
+        Where that node is not reached in time the refusal stands, so that it is certain that nothing was taken.
+        """
         while True:
             listener = self._listener
             try:
-                return await future
+                async with asyncio.timeout(seconds):
+                    return await future
             except RpcError as error:
                 if error.reason != HANDED_OVER or not self._reconnect or self._closing or listener is None:
                     raise
-            await listener.ended.wait()
-            await self.is_connected.wait()
+                refusal = error
+            try:
+                async with asyncio.timeout(REQUEST_SECONDS):
+                    await listener.ended.wait()
+                    await self.is_connected.wait()
+            except TimeoutError:
+                raise refusal from None
             future = self._send([(method, params)])[0]
 
     def _leave_if_free(self) -> None:

@@ -4,6 +4,7 @@ Whoever may write the data folder may ask; the command proves an officer's key f
 """
 
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -49,23 +50,27 @@ def ask(data: Path, to: str, by: str, reason: str) -> Request:
 def withdraw(data: Path) -> bool:
     """Take back a request that nobody has taken; whether there was one."""
     path = data / _REQUEST
-    if not disk.current().is_there(path):
+    try:
+        disk.remove(path)
+    except FileNotFoundError:
         return False
-    disk.remove(path)
     return True
 
 
 def take(data: Path) -> Request | None:
-    """The request that waits, which is gone then; None without one that can be read."""
+    """The request that waits, which is gone then; None without one.
+
+    OSError for one that cannot be read, as another user's, or that was withdrawn just now; ValueError for one that says
+    something else. It is taken away if it can be.
+    """
     path = data / _REQUEST
     if not disk.current().is_there(path):
         return None
-    text = disk.read(path)
-    disk.remove(path)
     try:
-        return msgspec.json.decode(text, type=Request)
-    except msgspec.DecodeError:
-        return None
+        return msgspec.json.decode(disk.read(path), type=Request)
+    finally:
+        with suppress(FileNotFoundError):
+            disk.remove(path)
 
 
 def answer(data: Path, told: Answer) -> None:

@@ -216,9 +216,9 @@ class PublisherProcess:
         """
         publisher = self._publisher
         assert publisher is not None
+        self._is_handing = True  # ahead of the offer: its answer may be lost where another node has it already
         publisher.put(handover_message(self._author, self._end, to))
         await self._all_confirmed()
-        self._is_handing = True
         loop = asyncio.get_running_loop()
         deadline = loop.time() + HANDOVER_SECONDS
         while loop.time() < deadline:

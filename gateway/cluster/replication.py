@@ -42,6 +42,7 @@ _REMEDY = (
     "`nats server list` and their logs"
 )
 _LOG = logging.getLogger("lionrock.cluster")
+_GONE = Successor(node="", line="the process that publishes the log has ended, and another one begins; try again")
 
 
 class _Sent(NamedTuple):
@@ -167,7 +168,7 @@ class Replication:
                 self._fail(self._error())
             return
         self.restarts += 1
-        self._told = Successor(node="", line="the process that publishes the log has ended; try again")
+        self._told = _GONE
         self._changed.set()
         self.standing, self.line = "silent", "the process that publishes the log has ended; another one begins"
         _LOG.error("%s", self.line)
@@ -356,21 +357,21 @@ class Replication:
 
     async def find_successor(self, wanted: str) -> Successor:
         """The standby that could lead next: this one, or without a name the most advanced; or why there is none."""
-        self._told = None
-        self._send([pipe.frame(pipe.FIND, wanted.encode())])
-        return await self._answer()
+        return await self._asked(pipe.frame(pipe.FIND, wanted.encode()))
 
     async def hand_over(self, to: str) -> str:
         """Have this node lead behind everything that was sent: why it does not, or nothing once it does.
 
         Nothing may be written from here on, unless it does not.
         """
-        self._told = None
-        self._send([pipe.frame(pipe.HAND_OVER, to.encode())])
-        return (await self._answer()).line
+        return (await self._asked(pipe.frame(pipe.HAND_OVER, to.encode()))).line
 
-    async def _answer(self) -> Successor:
-        """What the process says, or that it has ended."""
+    async def _asked(self, frame: bytes) -> Successor:
+        """What the process says, or that it has ended. One that is not there gets nothing later that it was asked."""
+        if self._socket is None:
+            return _GONE
+        self._told = None
+        self._send([frame])
         while self._told is None and self.standing not in FINAL:
             self._changed.clear()
             await self._changed.wait()

@@ -19,6 +19,7 @@ from gateway.cluster.replication import Replication
 from gateway.cluster.standby import note_place
 from gateway.net.connections import Connections
 from gateway.net.loop_turns import Turns
+from gateway.registry.errors import in_one_line
 from gateway.venue.health import Effect
 from gateway.venue.released import NotLeadingError
 from gateway.venue.venue import Venue
@@ -63,7 +64,15 @@ class HandingOver:
 
     def look(self) -> None:
         """Some times a second: has somebody asked?"""
-        if self._task is None and (request := handover.take(self._data)) is not None:
+        if self._task is not None:
+            return
+        try:
+            request = handover.take(self._data)
+        except (OSError, ValueError) as error:
+            why = in_one_line(error)
+            _LOG.error("a request for a handover cannot be read (%s); ask as the user that the venue runs as", why)
+            return
+        if request is not None:
             self._task = self._server.turns.loop.create_task(self._serve(request))
 
     def close(self) -> None:
@@ -74,11 +83,15 @@ class HandingOver:
     async def _serve(self, request: Request) -> None:
         try:
             answer = await self.hand_over(request)
+        except Exception as error:  # what waits would wait for ever: the venue stops, and a standby takes over
+            self._server.turns.fail(error)
+            return
+        finally:
+            self._task = None
+        try:
             handover.answer(self._data, answer)
         except OSError as error:
             _LOG.error("the answer to a handover cannot be written: %s", error)
-        finally:
-            self._task = None
 
     async def hand_over(self, request: Request) -> Answer:
         """Have another node lead: done, or refused with the reason, and then this node leads on."""

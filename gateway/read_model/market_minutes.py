@@ -19,8 +19,12 @@ REFERENCE_KIND = 9
 
 @part
 def clear(out):
+    # Every field: the memory may have held another row before, and the same log has to make the same bytes.
     out.order_id = 0
     out.cl_ord_id = 0
+    out.time_ns = 0
+    out.cash_micros = 0
+    out.seq = 0
     out.price_ticks = 0
     out.lots = 0
     out.leaves_lots = 0
@@ -28,14 +32,23 @@ def clear(out):
     out.close_ticks = 0
     out.fee_micros = 0
     out.position_lots = 0
+    out.mark_subticks = 0
+    out.index_subticks = 0
     out.change_micros = 0
     out.account_slot = NIL
+    out.contract_slot = 0
     out.flags = 0
+    out.next_slot = 0
+    out.prev_slot = 0
     out.reason = 0
+    out.kind = 0
     out.side = 0
     out.ord_type = 0
     out.tif = 0
     out.status = 0
+    out.trigger_source = 0
+    out.triggered = 0
+    out.replaced = 0
     out.tick_direction = 0
     out.affiliated_maker = 0
     for word in range(LABEL_BYTES // 8):

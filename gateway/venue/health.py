@@ -44,6 +44,8 @@ class Trouble:
     remedy: str
     since_ns: int
     """Wall time at which it was first reported."""
+    is_meant: bool = False
+    """It is what this node is there for, as with a standby: the remedy is for clients."""
 
     @property
     def line(self) -> str:
@@ -65,7 +67,7 @@ class Health:
         """
         before = self._troubles.get(name)
         since_ns = clock.wall_ns() if before is None else before.since_ns
-        found = self._troubles[name] = Trouble(name, effect, cause, remedy, since_ns)
+        found = self._troubles[name] = Trouble(name, effect, cause, remedy, since_ns, is_meant)
         if before is None or before.effect != effect:
             level = logging.WARNING if effect is Effect.ALARM else logging.ERROR
             level = logging.INFO if is_meant else level
@@ -80,8 +82,10 @@ class Health:
 
     @property
     def troubles(self) -> list[Trouble]:
-        """All that is wrong, the worst first, the older first among equals."""
-        return sorted(self._troubles.values(), key=lambda trouble: (-trouble.effect, trouble.since_ns))
+        """All that is wrong, the worst first; among equals what this node is there for, then the older."""
+        return sorted(
+            self._troubles.values(), key=lambda trouble: (-trouble.effect, not trouble.is_meant, trouble.since_ns)
+        )
 
     @property
     def worst(self) -> Trouble | None:
@@ -124,4 +128,5 @@ class Health:
         assert worst is not None
         takes = "cancels work" if worst.effect == Effect.NO_NEW_ORDERS else "questions are answered"
         message = f"The venue takes no new orders: {worst.cause}; {takes}."
-        return Refusal(ErrorCode.HALTED, worst.name, message=message, remedy="Wait until public/status is not locked.")
+        remedy = f"{worst.remedy.capitalize()}." if worst.is_meant else "Wait until public/status is not locked."
+        return Refusal(ErrorCode.HALTED, worst.name, message=message, remedy=remedy)

@@ -158,6 +158,9 @@ class Parts(NamedTuple):
 class Sequencer:
     """Collects commands, applies them as one batch, and releases answers in order of durability."""
 
+    _held: list[tuple[bytes, Origin | None, Pending | None]] | None = None
+    """What was submitted since `hold`; None while nothing is held."""
+
     def __init__(self, engine: Engine, parts: Parts, batch_rows: int) -> None:
         self.engine = engine
         self._time = parts.time
@@ -190,8 +193,6 @@ class Sequencer:
         self._unwritten = 0
         self._ring: tuple[Any, Any] = (None, None)
         """The engine's ring of events, and the same as NOTICE rows."""
-        self._held: list[tuple[bytes, Origin | None, Pending | None]] | None = None
-        """What was submitted since `hold`; None while nothing is held."""
 
     # --- in -------------------------------------------------------------------------------------------------------
 
@@ -288,8 +289,9 @@ class Sequencer:
 
     def go_on(self) -> None:
         """Submit what was held, in its order."""
-        held, self._held = self._held, None
-        for entry in held or ():
+        held = self._held or ()
+        del self._held
+        for entry in held:
             self.submit(*entry)
 
     # --- the batch ------------------------------------------------------------------------------------------------

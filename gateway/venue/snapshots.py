@@ -67,8 +67,9 @@ class Snapshots:
         self._mark, self._digested = mark, digested
 
     def marked(self, seq: int) -> None:
-        """The mark that was asked for stands behind this sequence."""
-        self._marked_seq = seq
+        """The mark that was asked for stands behind this sequence. One that comes too late is of no use."""
+        if self._mark_asked_ns:
+            self._marked_seq = seq
 
     @property
     def is_running(self) -> bool:

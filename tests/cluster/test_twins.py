@@ -27,7 +27,7 @@ def test_a_second_node_of_one_name_neither_leads_nor_follows(tmp_path, monkeypat
             nodes[0].listens()
             shutil.copytree(tmp_path / "first", tmp_path / "copied")
             nodes.append(leader("a", tmp_path / "copied", server.address))
-            nodes.append(standby("a", tmp_path / "third", server.address, config.vault))
+            nodes.append(standby("a", tmp_path / "third", server.address, "--vault", str(config.vault)))
             for node in nodes[1:]:
                 assert node.process.wait() == 2, node.errors
                 assert "another process of this name" in node.errors and "--node" in node.errors

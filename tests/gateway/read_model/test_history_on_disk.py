@@ -5,7 +5,16 @@ import pytest
 
 from engine import host
 from engine.codes import CommandKind, ContractParameter
-from gateway.read_model import account_index, candles, funding_rates, history, history_file, history_store
+from gateway.read_model import (
+    account_index,
+    candles,
+    funding_rates,
+    history,
+    history_file,
+    history_store,
+    rows_ahead,
+    segments,
+)
 from gateway.read_model.history import History
 from gateway.read_model.history_store import HistoryStore, WrittenStore
 from gateway.read_model.projection import Projection
@@ -146,6 +155,25 @@ def test_rows_do_not_depend_on_how_the_log_is_cut_into_batches(past):
     whole, single = folded(past, Projection()), folded(past, Projection(), rows=1)
     assert single.history.end == whole.history.end
     assert (single.history.saved()["history"] == whole.history.saved()["history"]).all()
+
+
+def test_rows_do_not_depend_on_what_their_memory_held_before(past, monkeypatch):
+    """A segment has the memory of rows that are on disk, and what is on disk is compared byte by byte at a start."""
+
+    new_rows = rows_ahead.new_rows
+
+    def used_before(rows):
+        found = new_rows(rows)
+        found.view(np.uint8)[:] = 0xFF
+        return found
+
+    whole = folded(past, Projection())
+    for module in (rows_ahead, segments):
+        monkeypatch.setattr(module, "new_rows", used_before)
+    again = folded(past, Projection())
+    assert again.history.end == whole.history.end
+    ours, theirs = (each.history.saved()["history"] for each in (again, whole))
+    assert ours.tobytes() == theirs.tobytes()
 
 
 def test_a_venue_starts_with_its_history_on_disk_and_makes_again_what_is_damaged(past, caplog):
