@@ -28,7 +28,7 @@ from gateway.client import Client, demo_traders
 from gateway.commands import demo_market
 from gateway.commands.common import FAILED, compile_engine, make_data_folder, progress_bar, readable_errors, whole
 from gateway.commands.demo_history import HOURS, DayBefore
-from gateway.commands.demo_market import ARBITRAGEUR, GAMBLERS, MAKERS, TAKERS, YOU
+from gateway.commands.demo_market import YOU
 from gateway.config import Config
 from gateway.net.server import Server
 from gateway.office.bootstrap import Trader
@@ -187,7 +187,7 @@ class _Demo:
             for market in known:
                 await clients[YOU].subscribe(f"trades.{market.name}.100ms", self._count)
                 await clients[YOU].subscribe(f"liquidations.{market.name}", self._count_forced)
-            tasks = [asyncio.ensure_future(task) for task in self._bots(clients, known)]
+            tasks = [asyncio.ensure_future(task) for task in demo_market.bots(clients, known)]
             try:
                 if await _can_trade(server, known):
                     self._say_begin(url, server.operations_port)
@@ -196,19 +196,6 @@ class _Demo:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _bots(self, clients: dict[str, Client], known: list[demo_traders.Market]) -> list[Any]:
-        small, large = (clients[name] for name in MAKERS)
-        quick, slow = (clients[name] for name in TAKERS)
-        steps = [
-            (demo_traders.Maker(small, 1, 0.0003, 20_000).step, 0.5),
-            (demo_traders.Maker(large, 2, 0.0006, 60_000).step, 0.8),
-            (demo_traders.Taker(quick, 3, 2_000).step, 0.4),
-            (demo_traders.Taker(slow, 4, 12_000).step, 1.5),
-            (demo_traders.Arbitrageur(clients[ARBITRAGEUR], 5, 20_000).step, 0.5),
-            *((demo_traders.Gambler(clients[name], seed, 100_000).step, 2.0) for seed, name in enumerate(GAMBLERS, 6)),
-        ]
-        return [demo_traders.run(step, known, seconds, seed) for seed, (step, seconds) in enumerate(steps)]
 
     def _count(self, data: Any) -> None:
         self.trades += len(data)

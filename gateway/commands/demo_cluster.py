@@ -164,7 +164,7 @@ class _Demo:
             known = await demo_traders.markets(clients[YOU])
             for market in known:
                 await clients[YOU].subscribe(f"trades.{market.name}.100ms", self._count)
-            tasks = [asyncio.ensure_future(work) for work in (*_bots(clients, known), asker.run())]
+            tasks = [asyncio.ensure_future(work) for work in (*demo_market.bots(clients, known), asker.run())]
             try:
                 self._say_begin(traders[YOU], servers)
                 self._listen_to_keys()
@@ -291,16 +291,3 @@ class _Demo:
 
 def _client(urls: list[str], trader: Trader) -> Client:
     return Client(urls, trader.key.id, trader.key.secret)
-
-
-def _bots(clients: dict[str, Client], known: list[demo_traders.Market]) -> list[Any]:
-    small, large = (clients[name] for name in MAKERS)
-    quick, slow = (clients[name] for name in TAKERS)
-    steps = [
-        (demo_traders.Maker(small, 1, 0.0003, 20_000).step, 0.5),
-        (demo_traders.Maker(large, 2, 0.0006, 60_000).step, 0.8),
-        (demo_traders.Taker(quick, 3, 2_000).step, 0.4),
-        (demo_traders.Taker(slow, 4, 12_000).step, 1.5),
-        (demo_traders.Arbitrageur(clients[ARBITRAGEUR], 5, 20_000).step, 0.5),
-    ]
-    return [demo_traders.run(step, known, seconds, seed) for seed, (step, seconds) in enumerate(steps)]

@@ -1,9 +1,13 @@
-"""What the demo trades: its contracts, where their prices begin, and who is there."""
+"""What the demo trades: its contracts, where their prices begin, and who is there and does what."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from engine.codes import NIL, CommandKind, MarginMode, VenueParameter
 from engine.codes import ContractParameter as P
 from engine.units import MICROS
 from gateway import clock
+from gateway.client import Client, demo_traders
 from gateway.config import Config
 from gateway.office.bootstrap import Trader, list_contracts, open_trader, set_up_venue
 from gateway.office.listings import Listing
@@ -109,3 +113,19 @@ def _isolated(account_slot: int, contract_slot: int) -> Intent:
 def began_before(hours: int) -> int:
     """So many hours ago."""
     return clock.wall_ns() - hours * _HOUR_S * clock.NS_PER_S
+
+
+def bots(clients: Mapping[str, Client], known: list[demo_traders.Market]) -> list[Any]:
+    """What each trader does for as long as the demo runs; gamblers where they have a client."""
+    small, large = (clients[name] for name in MAKERS)
+    quick, slow = (clients[name] for name in TAKERS)
+    gamblers = [clients[name] for name in GAMBLERS if name in clients]
+    steps = [
+        (demo_traders.Maker(small, 1, 0.0003, 20_000).step, 0.5),
+        (demo_traders.Maker(large, 2, 0.0006, 60_000).step, 0.8),
+        (demo_traders.Taker(quick, 3, 2_000).step, 0.4),
+        (demo_traders.Taker(slow, 4, 12_000).step, 1.5),
+        (demo_traders.Arbitrageur(clients[ARBITRAGEUR], 5, 20_000).step, 0.5),
+        *((demo_traders.Gambler(client, seed, 100_000).step, 2.0) for seed, client in enumerate(gamblers, 6)),
+    ]
+    return [demo_traders.run(step, known, seconds, seed) for seed, (step, seconds) in enumerate(steps)]

@@ -83,7 +83,7 @@ class HandingOver:
     async def _serve(self, request: Request) -> None:
         try:
             answer = await self.hand_over(request)
-        except Exception as error:  # what waits would wait for ever: the venue stops, and a standby takes over
+        except Exception as error:  # requests are held and would stay so: stop, and a standby takes over
             self._server.turns.fail(error)
             return
         finally:

@@ -188,7 +188,7 @@ class WebsocketConnection(picows.WSListener):
         while self._backlog and not self.is_held and not self.session.closed:
             self.receive(*self._backlog.popleft())
         if self.is_held or self._transport.is_closing():
-            self._is_stopped = True  # who calls has reading paused; `go_on_if_free` goes on
+            self._is_stopped = True  # reading is paused already; `go_on_if_free` goes on
             return
         self._is_stopped = False
         if self.read_on is not None:
