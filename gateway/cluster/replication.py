@@ -367,7 +367,7 @@ class Replication:
         return (await self._asked(pipe.frame(pipe.HAND_OVER, to.encode()))).line
 
     async def _asked(self, frame: bytes) -> Successor:
-        """What the process says, or that it has ended. Without a process nothing is asked: the next one would not hear it."""
+        """What the process says, or that it has ended. Without one nothing is asked: the next one would not hear it."""
         if self._socket is None:
             return _GONE
         self._told = None
