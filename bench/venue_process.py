@@ -17,11 +17,15 @@ import uvloop
 from engine import disk
 from gateway import clock
 from gateway import config as settings
-from gateway.commands.serving import SWITCH_SECONDS, tune
 from gateway.net.server import Server
 from gateway.office.bootstrap import Trader, list_contracts, open_trader, set_up_venue
 from gateway.registry.registry import Registry
 from gateway.registry.vault import Vault
+
+try:
+    from gateway.commands.serving import SWITCH_SECONDS, tune
+except ModuleNotFoundError:  # a build from before `lionrock standby` has them beside its one command
+    from gateway.commands.serve import SWITCH_SECONDS, tune  # type: ignore[attr-defined,no-redef]
 
 
 def set_up(config: settings.Config, names: list[str], deposit_micros: int) -> list[Trader]:
