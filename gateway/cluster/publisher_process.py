@@ -43,7 +43,7 @@ from gateway.cluster.stream import Stream
 READ_BYTES = 1 << 20
 REPLY_SECONDS = 2.0
 HANDOVER_SECONDS = 2.0
-"""How long the node that was asked to lead may take; then this one leads on."""
+"""How long after it was asked a node may take to lead; then that is taken back."""
 HANDOVER_LOOK_SECONDS = 0.005
 TWIN_SECONDS = 0.5
 """How long another live node of this node's name is listened for, before it leads."""
@@ -212,17 +212,18 @@ class PublisherProcess:
     async def _hand_over(self, to: str) -> None:
         """Ask a node to lead, behind all that was sent. Its epoch ends this process; without it this node leads on.
 
-        The offer is taken back in the stream, so that nothing is written while it may still be taken up.
+        The offer is taken back in the stream, so that nothing is written while it may still be taken up: also when the
+        stream has not answered since, as the offer may be there.
         """
         publisher = self._publisher
         assert publisher is not None
         self._is_handing = True  # ahead of the offer: its answer may be lost where another node has it already
         publisher.put(handover_message(self._author, self._end, to))
-        await self._all_confirmed()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + HANDOVER_SECONDS
         while loop.time() < deadline:
-            publisher.look()
+            if not publisher.waiting:
+                publisher.look()
             await asyncio.sleep(HANDOVER_LOOK_SECONDS)
         publisher.put(handover_message(self._author, self._end, self._author.node))
         await self._all_confirmed()
