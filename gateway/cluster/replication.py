@@ -121,7 +121,7 @@ class Replication:
         cluster = self._cluster
         settings = Settings(
             servers=cluster.server_list, venue=cluster.venue, node=cluster.node_name, replicas=cluster.replicas,
-            window=max(PUBLISHED, cluster.under_way), process=PROCESS,
+            window=max(PUBLISHED, cluster.under_way), process=PROCESS, heartbeat_ms=cluster.heartbeat_ms,
         )  # fmt: skip
         root = str(Path(__file__).parents[2])
         paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
