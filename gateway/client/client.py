@@ -31,6 +31,7 @@ from gateway.client.answers import Order, Placed, Position, Trade
 from gateway.client.leaders import Leader, find_leader
 from gateway.client.local_book import BookBroken, LocalBook
 from gateway.client.private_channels import PrivateChannels
+from gateway.client.sent_rows import SentRows
 from gateway.wire.reasons import in_words
 
 BINARY_PROTOCOL = "lionrock.binary.v1"
@@ -45,6 +46,8 @@ Without that a cable that was pulled out, or a router that forgot the connection
 """
 HANDED_OVER = "HANDED_OVER"
 """The refusal of a node that has handed the venue over while a request waited: it was not taken there."""
+MARK_BYTES = 1 << 20
+"""With several addresses: after so many bytes of rows a request follows, whose answer says that they were served."""
 _LOG = logging.getLogger("lionrock.client")
 
 Amount = Decimal | str | int
@@ -168,7 +171,10 @@ class Client:
         self.key_id = key_id
         self.on_rows: Callable[[Any], None] = _ignore
         self.on_refusal: Callable[[RpcError], None] = _ignore
-        """Called with the refusal of a frame of rows, and of a channel that is not there any more after a reconnect."""
+        """Called with the refusal of a frame of rows, and of a channel that is not there any more after a reconnect.
+
+        With several addresses, frames that a node refuses as it has handed over are sent to the next one instead.
+        """
         self.on_gap: Callable[[Gap], None] = _warn
         """Called with what the venue cannot tell any more of a lost connection's time; by default it is logged."""
         self.books: dict[str, LocalBook] = {}
@@ -184,6 +190,21 @@ class Client:
         self._joining: Counter[str] = Counter()
         self._private = PrivateChannels(self._deliver)
         self._mending: set[str] = set()
+        self._keeps_rows = binary and reconnect and len(self._urls) > 1
+        """Whether frames of rows that were not taken are sent to the node that leads then."""
+        self._rows = SentRows()
+        self._rows_before: dict[int, int] = {}
+        """How many frames of rows were sent before each request that has no answer yet."""
+        self._unmarked_bytes = 0
+        """How many bytes of rows were sent since the last request."""
+        self._last_mark = 0
+        """The request whose answer says which frames a node did not take that hands over; 0 for none."""
+        self._handed: RpcError | None = None
+        """Its refusal."""
+        self._again: list[bytes] = []
+        """Those frames, for the next node."""
+        self._are_again = False
+        """Whether all further frames are for the next node too."""
         self._closing = False
         self._is_leaving = False
         """Whether the node has said that another one leads: the connection ends once each request has its answer."""
@@ -210,6 +231,9 @@ class Client:
         except BaseException:
             self._drop()
             raise
+        frames, self._again = self._again, []
+        for frame in frames:
+            self._send_frame(frame)
         self.is_connected.set()
         if len(self._urls) > 1:
             self._spawn(self._look_for_leader())
@@ -303,6 +327,10 @@ class Client:
             self._spawn(self._come_back(has_left or self._found is not None))
 
     def _lose_requests(self) -> None:
+        for _ in range(self._rows.refused_count):
+            self._tell(self.on_refusal, self._handed, "on_refusal")  # which frames it was is not known
+        self._rows, self._rows_before, self._unmarked_bytes = SentRows(), {}, 0
+        self._last_mark, self._are_again = 0, False
         waiting, self._waiting = self._waiting, {}
         for future in waiting.values():
             if not future.done():
@@ -383,6 +411,8 @@ class Client:
             message = {"jsonrpc": "2.0", "id": number, "method": method, "params": given}
             future = loop.create_future()
             self._waiting[number] = future
+            if self._keeps_rows:
+                self._rows_before[number], self._unmarked_bytes = self._rows.count, 0
             futures.append(future)
             self._transport.send(picows.WSMsgType.TEXT, _ENCODE(message))
         return futures
@@ -391,10 +421,12 @@ class Client:
         message = _MESSAGE.decode(data)
         if message.id is not None:
             future = self._waiting.pop(message.id, None)
+            error = RpcError(_EXACT.decode(message.error)) if bytes(message.error) else None
+            if message.id in self._rows_before:
+                self._served(message.id, error)
             if future is None or future.done():
                 return
-            if bytes(message.error):
-                error = RpcError(_EXACT.decode(message.error))
+            if error is not None:
                 self._is_leaving |= error.reason == HANDED_OVER and self._reconnect
                 future.set_exception(error)
             else:
@@ -409,7 +441,7 @@ class Client:
             else:
                 self._private.push(push.channel, _EXACT.decode(push.data), push.sequence, push.more)
         elif bytes(message.error):
-            self._tell(self.on_refusal, RpcError(_EXACT.decode(message.error)), "on_refusal")
+            self._refused(RpcError(_EXACT.decode(message.error)))
         elif message.method == "heartbeat" and _HEARTBEAT.decode(message.params).type == "test_request":
             self._transport.send(picows.WSMsgType.TEXT, b'{"jsonrpc":"2.0","id":0,"method":"public/test"}')
 
@@ -580,7 +612,58 @@ class Client:
         """Send COMMAND rows in one frame; their reports come to `on_rows` as EVENT rows."""
         if rows.dtype != COMMAND or not self._binary:
             raise ValueError("rows: COMMAND rows, on a client made with binary=True")
-        self._transport.send(picows.WSMsgType.BINARY, rows.tobytes())
+        if self._transport is None or self._transport.is_disconnected:
+            raise Disconnected("not connected; wait for `is_connected`")
+        if self._are_again:
+            self._again.append(rows.tobytes())
+        else:
+            self._send_frame(rows.tobytes())
+
+    def _send_frame(self, frame: bytes) -> None:
+        if self._keeps_rows:
+            self._rows.add(frame)
+            self._unmarked_bytes += len(frame)
+        self._transport.send(picows.WSMsgType.BINARY, frame)
+        if self._unmarked_bytes >= MARK_BYTES:
+            self._mark()
+
+    def _mark(self) -> int:
+        """Ask for anything: the answer says that all frames before it were served. The request's number."""
+        (future,) = self._send([("public/test", {})])
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return next(reversed(self._waiting))
+
+    def _served(self, number: int, error: RpcError | None) -> None:
+        """A request is answered, and so all frames of rows before it were served. The node may hand over."""
+        count = self._rows_before.pop(number)
+        if error is not None and error.reason == HANDED_OVER and not self._last_mark:
+            self._handed, self._last_mark = error, number
+        if number != self._last_mark:
+            self._rows.served(count)
+            return
+        self._again, self._are_again = self._rows.not_taken(count), True
+        self._rows = SentRows()
+        asyncio.get_running_loop().call_later(REQUEST_SECONDS, self._give_up, self._again)
+
+    def _refused(self, error: RpcError) -> None:
+        """A frame of rows was refused. Those that were not taken as the node hands over are for the next one."""
+        if self._are_again:
+            return  # it is sent to the next node, which refuses it too if it is wrong
+        is_handed_over = error.reason == HANDED_OVER and self._keeps_rows
+        if is_handed_over or self._rows.refused_count:
+            self._rows.refuse(is_handed_over)
+        if not is_handed_over:
+            self._tell(self.on_refusal, error, "on_refusal")
+        elif not self._last_mark:
+            self._handed, self._is_leaving = error, True
+            self._last_mark = self._mark()
+
+    def _give_up(self, frames: list[bytes]) -> None:
+        """No other node was reached in time: these were not taken, and are not sent any more."""
+        if frames and self._again is frames:
+            self._again = []
+            for _ in frames:
+                self._tell(self.on_refusal, self._handed, "on_refusal")
 
     def _rows_received(self, data: bytes) -> None:
         self.on_rows(np.frombuffer(data, EVENT))

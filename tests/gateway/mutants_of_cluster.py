@@ -53,6 +53,11 @@ CLUSTER_MUTANTS = (
         f"{STALLS}::test_an_offer_that_nobody_takes_up_is_taken_back_once_the_stream_is_back",
     ),
     Mutant(
+        "rows that the old leader took are sent to the new one too", "client/sent_rows.py",
+        "if at >= first and refused.get(at, True)]", "if refused.get(at, True)]",
+        "tests/gateway/client/test_sent_rows.py",
+    ),
+    Mutant(
         "an old answer of the stream cuts what came from it", "cluster/rejoin.py",
         "if not led and (led is not None or last.message.place == place):", "if led is None:",
         f"{CUTS}::test_a_folder_that_is_one_with_the_stream_is_never_cut_by_an_old_answer",
