@@ -28,11 +28,11 @@ import picows
 from engine.schema import COMMAND, EVENT
 from gateway import clock
 from gateway.client.answers import Order, Placed, Position, Trade
+from gateway.client.errors import HANDED_OVER, Disconnected, RpcError
 from gateway.client.leaders import Leader, find_leader
 from gateway.client.local_book import BookBroken, LocalBook
 from gateway.client.private_channels import PrivateChannels
-from gateway.client.sent_rows import SentRows
-from gateway.wire.reasons import in_words
+from gateway.client.sent_rows import RowSender
 
 BINARY_PROTOCOL = "lionrock.binary.v1"
 RECONNECT_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
@@ -44,34 +44,11 @@ PING_SECONDS = 10.0
 
 Without that a cable that was pulled out, or a router that forgot the connection, would look like a quiet market.
 """
-HANDED_OVER = "HANDED_OVER"
-"""The refusal of a node that has handed the venue over while a request waited: it was not taken there."""
-MARK_BYTES = 1 << 20
-"""With several addresses: after so many bytes of rows a request follows, whose answer says that they were served."""
 _LOG = logging.getLogger("lionrock.client")
 
 Amount = Decimal | str | int
 Callback = Callable[[Any], None]
 T = TypeVar("T")
-
-
-class RpcError(Exception):
-    """The venue's error answer: `code`, `reason`, the parameter at fault, its value, the limit and what would pass."""
-
-    def __init__(self, error: dict[str, Any]) -> None:
-        data = error.get("data") or {}
-        self.code = int(error["code"])
-        self.reason = str(data.get("reason", error["message"]))
-        self.param = data.get("param")
-        self.wait_ms = int(data.get("wait_ms", 0))
-        self.value, self.limit, self.remedy = (data.get(name) for name in ("value", "limit", "remedy"))
-        words = data.get("message") or in_words(self.reason)
-        parts = (f"{error['message']} ({self.code})", self.param, self.reason, words)
-        super().__init__(": ".join(filter(None, parts)))
-
-
-class Disconnected(Exception):  # noqa: N818 - a state of the connection
-    """The connection was lost; whether the request was served is not known. Look for orders by their `cl_ord_id`."""
 
 
 class _Refused(msgspec.Struct):
@@ -190,21 +167,7 @@ class Client:
         self._joining: Counter[str] = Counter()
         self._private = PrivateChannels(self._deliver)
         self._mending: set[str] = set()
-        self._keeps_rows = binary and reconnect and len(self._urls) > 1
-        """Whether frames of rows that were not taken are sent to the node that leads then."""
-        self._rows = SentRows()
-        self._rows_before: dict[int, int] = {}
-        """How many frames of rows were sent before each request that has no answer yet."""
-        self._unmarked_bytes = 0
-        """How many bytes of rows were sent since the last request."""
-        self._last_mark = 0
-        """The request whose answer says which frames a node did not take that hands over; 0 for none."""
-        self._handed: RpcError | None = None
-        """Its refusal."""
-        self._again: list[bytes] = []
-        """Those frames, for the next node."""
-        self._are_again = False
-        """Whether all further frames are for the next node too."""
+        self._rows = RowSender(binary and reconnect and len(self._urls) > 1, self._send_frame, self._mark, self._refuse)
         self._closing = False
         self._is_leaving = False
         """Whether the node has said that another one leads: the connection ends once each request has its answer."""
@@ -231,9 +194,7 @@ class Client:
         except BaseException:
             self._drop()
             raise
-        frames, self._again = self._again, []
-        for frame in frames:
-            self._send_frame(frame)
+        self._rows.go_on()
         self.is_connected.set()
         if len(self._urls) > 1:
             self._spawn(self._look_for_leader())
@@ -327,10 +288,7 @@ class Client:
             self._spawn(self._come_back(has_left or self._found is not None))
 
     def _lose_requests(self) -> None:
-        for _ in range(self._rows.refused_count):
-            self._tell(self.on_refusal, self._handed, "on_refusal")  # which frames it was is not known
-        self._rows, self._rows_before, self._unmarked_bytes = SentRows(), {}, 0
-        self._last_mark, self._are_again = 0, False
+        self._rows.lost()
         waiting, self._waiting = self._waiting, {}
         for future in waiting.values():
             if not future.done():
@@ -411,8 +369,7 @@ class Client:
             message = {"jsonrpc": "2.0", "id": number, "method": method, "params": given}
             future = loop.create_future()
             self._waiting[number] = future
-            if self._keeps_rows:
-                self._rows_before[number], self._unmarked_bytes = self._rows.count, 0
+            self._rows.requested(number)
             futures.append(future)
             self._transport.send(picows.WSMsgType.TEXT, _ENCODE(message))
         return futures
@@ -422,8 +379,7 @@ class Client:
         if message.id is not None:
             future = self._waiting.pop(message.id, None)
             error = RpcError(_EXACT.decode(message.error)) if bytes(message.error) else None
-            if message.id in self._rows_before:
-                self._served(message.id, error)
+            self._rows.answered(message.id, error)
             if future is None or future.done():
                 return
             if error is not None:
@@ -441,7 +397,7 @@ class Client:
             else:
                 self._private.push(push.channel, _EXACT.decode(push.data), push.sequence, push.more)
         elif bytes(message.error):
-            self._refused(RpcError(_EXACT.decode(message.error)))
+            self._is_leaving |= self._rows.refused(RpcError(_EXACT.decode(message.error)))
         elif message.method == "heartbeat" and _HEARTBEAT.decode(message.params).type == "test_request":
             self._transport.send(picows.WSMsgType.TEXT, b'{"jsonrpc":"2.0","id":0,"method":"public/test"}')
 
@@ -614,56 +570,19 @@ class Client:
             raise ValueError("rows: COMMAND rows, on a client made with binary=True")
         if self._transport is None or self._transport.is_disconnected:
             raise Disconnected("not connected; wait for `is_connected`")
-        if self._are_again:
-            self._again.append(rows.tobytes())
-        else:
-            self._send_frame(rows.tobytes())
+        self._rows.send(rows.tobytes())
 
     def _send_frame(self, frame: bytes) -> None:
-        if self._keeps_rows:
-            self._rows.add(frame)
-            self._unmarked_bytes += len(frame)
         self._transport.send(picows.WSMsgType.BINARY, frame)
-        if self._unmarked_bytes >= MARK_BYTES:
-            self._mark()
 
     def _mark(self) -> int:
-        """Ask for anything: the answer says that all frames before it were served. The request's number."""
+        """Ask for anything: the answer says that all rows before it were served. The request's number."""
         (future,) = self._send([("public/test", {})])
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
         return next(reversed(self._waiting))
 
-    def _served(self, number: int, error: RpcError | None) -> None:
-        """A request is answered, and so all frames of rows before it were served. The node may hand over."""
-        count = self._rows_before.pop(number)
-        if error is not None and error.reason == HANDED_OVER and not self._last_mark:
-            self._handed, self._last_mark = error, number
-        if number != self._last_mark:
-            self._rows.served(count)
-            return
-        self._again, self._are_again = self._rows.not_taken(count), True
-        self._rows = SentRows()
-        asyncio.get_running_loop().call_later(REQUEST_SECONDS, self._give_up, self._again)
-
-    def _refused(self, error: RpcError) -> None:
-        """A frame of rows was refused. Those that were not taken as the node hands over are for the next one."""
-        if self._are_again:
-            return  # it is sent to the next node, which refuses it too if it is wrong
-        is_handed_over = error.reason == HANDED_OVER and self._keeps_rows
-        if is_handed_over or self._rows.refused_count:
-            self._rows.refuse(is_handed_over)
-        if not is_handed_over:
-            self._tell(self.on_refusal, error, "on_refusal")
-        elif not self._last_mark:
-            self._handed, self._is_leaving = error, True
-            self._last_mark = self._mark()
-
-    def _give_up(self, frames: list[bytes]) -> None:
-        """No other node was reached in time: these were not taken, and are not sent any more."""
-        if frames and self._again is frames:
-            self._again = []
-            for _ in frames:
-                self._tell(self.on_refusal, self._handed, "on_refusal")
+    def _refuse(self, error: RpcError) -> None:
+        self._tell(self.on_refusal, error, "on_refusal")
 
     def _rows_received(self, data: bytes) -> None:
         self.on_rows(np.frombuffer(data, EVENT))
