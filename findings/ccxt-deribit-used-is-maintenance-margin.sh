@@ -3,7 +3,7 @@
 #
 # Version:    ccxt 4.5.90, Python.
 # Source:     ccxt's python/ccxt/deribit.py, parse_balance: free is `available_funds`, used is `maintenance_margin`, total is
-#             `equity`. Its manual, "Balance Structure": used is money on hold, locked or pending, total is free and used together.
+#             `equity`. Its manual, "Balance Structure": used is money on hold, locked or pending, and total is both together.
 #             The answer in its pull request 19524 shows the same. No issue was found.
 # Guess:      What is not free is used: an account of 1,000 with 900 available uses 100, the initial margin of its positions
 #             and orders, as safe_balance of the same library computes it when two of the three are given.
