@@ -12,6 +12,7 @@ import os
 import signal
 import sqlite3
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,8 @@ from gateway.wire.versions import RELEASE
 
 OOM_SCORE = 1000
 """When memory is short the system ends this process first."""
+REST_SHARE, LONGEST_REST_SECONDS = 3, 1.0
+"""After each chunk the process rests so many times as long as the servers took to store it."""
 _LEVEL = 1
 
 
@@ -58,6 +61,7 @@ class Packed:
 
     def __init__(self, data: memoryview) -> None:
         self._left, self._hasher = data, hashlib.sha256()
+        self._given_ns = clock.steady_ns()
         self._packer = zstandard.ZstdCompressor(_LEVEL).stream_reader(self)
 
     def read(self, size_bytes: int) -> bytes:
@@ -68,11 +72,13 @@ class Packed:
         return piece
 
     def readinto(self, room: bytearray) -> int:
-        """The next compressed bytes, after a rest."""
-        pause()
+        """The next compressed bytes, after a rest: the servers sync the log on the same disks."""
+        took_seconds = (clock.steady_ns() - self._given_ns) / 1e9
+        time.sleep(min(REST_SHARE * took_seconds, LONGEST_REST_SECONDS))
         done = 0
         while done < len(room) and (size := self._packer.readinto(memoryview(room)[done:])):
             done += size
+        self._given_ns = clock.steady_ns()
         return done
 
     @property
