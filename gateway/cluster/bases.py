@@ -154,6 +154,9 @@ class Bases:
             return
         if not done.sequence:
             return
+        assert self._now is not None
+        with suppress(OSError):
+            disk.remove(Path(self._now.registry))
         self._why, self._retry_seconds, self._failed_ns = "", RETRY_SECONDS, 0
         self.last_seq, self.last_ns, self.last_seconds = done.sequence, done.time_ns, done.seconds
         self.last_bytes, self.stream_first_seq = done.size_bytes, done.stream_first_seq
