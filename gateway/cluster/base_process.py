@@ -62,7 +62,7 @@ class Packed:
     def __init__(self, data: memoryview) -> None:
         self._left, self._hasher = data, hashlib.sha256()
         self._given_ns = clock.steady_ns()
-        self._packer = zstandard.ZstdCompressor(_LEVEL).stream_reader(self)
+        self._packer = zstandard.ZstdCompressor(_LEVEL).stream_reader(self)  # type: ignore[arg-type]
 
     def read(self, size_bytes: int) -> bytes:
         """The next bytes as they are."""

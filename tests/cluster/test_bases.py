@@ -110,7 +110,9 @@ async def venue(tmp_path, messages):
         try:
             for seq, message in enumerate(messages):
                 await stream.publish(message, seq)
-            yield Venue(server, stream, tmp_path, messages)
+            made = Venue(server, stream, tmp_path, messages)
+            await made.store.make(1)
+            yield made
         finally:
             await stream.close()
 
@@ -297,7 +299,7 @@ def test_a_process_that_ends_between_the_moves_is_gone_on_with(tmp_path, monkeyp
         whole = await made.based()
         await made.purge(whole.stream_seq)
         for wanted in range(1, 30):
-            two = made.node(f"n{wanted}")
+            two = made.node(f"moved{wanted}")
             shutil.copytree(made.config.journal, two.journal)
             segment = two.journal / "journal-00000001.log"
             segment.write_bytes(segment.read_bytes()[:-64])
