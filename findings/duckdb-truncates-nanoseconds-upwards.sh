@@ -7,7 +7,9 @@
 # Guess:      date_trunc and time_bucket go down, for TIMESTAMP_NS as for TIMESTAMP; the difference of two stamps is exact.
 # Behaviour:  Both first round to the nearest microsecond. An event 400 ns before the full second belongs to the next second,
 #             and to the next bar. A difference is taken between rounded stamps: 1 ns is 0 or 1000 ns, 999 ns is 1000 ns.
-# For us:     Bars and delays of our exports are computed from epoch_ns(...), an integer (the last columns).
+#             Stamps with a zone, as in our exports, go down; but their difference is refused, and the cast to TIMESTAMP that
+#             the error advises rounds up as well.
+# For us:     Bars and delays of our exports are computed from epoch_ns(...), an integer, which is right in each case.
 set -euo pipefail
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
@@ -25,6 +27,8 @@ cat >"$work/expected" <<'END'
         1999 to         2000:    0 ns; by epoch_ns   1 ns
    999999400 to    999999500: 1000 ns; by epoch_ns 100 ns
  59999999600 to  59999999700:    0 ns; by epoch_ns 100 ns
+with the zone UTC: minutes 0 0 0 0, after a cast to TIMESTAMP 0 0 0 1
+with the zone UTC: difference BinderException, by epoch_ns 999 1 100 100
 END
 
 cat >"$work/probe.py" <<'END'
@@ -33,14 +37,14 @@ import pyarrow
 
 sent_ns = [1000, 1999, 999_999_400, 59_999_999_600]
 heard_ns = [1999, 2000, 999_999_500, 59_999_999_700]
-stamp = pyarrow.timestamp("ns")
-events = pyarrow.table({"sent": pyarrow.array(sent_ns, stamp), "heard": pyarrow.array(heard_ns, stamp)})
 db = duckdb.connect()
-db.register("events", events)
+db.execute("SET TimeZone = 'UTC'")
+for name, stamp in (("events", pyarrow.timestamp("ns")), ("zoned", pyarrow.timestamp("ns", "UTC"))):
+    db.register(name, pyarrow.table({"sent": pyarrow.array(sent_ns, stamp), "heard": pyarrow.array(heard_ns, stamp)}))
 
 
-def column(expression):
-    return [value for (value,) in db.sql(f"SELECT {expression} FROM events").fetchall()]
+def column(expression, table="events"):
+    return [value for (value,) in db.sql(f"SELECT {expression} FROM {table}").fetchall()]
 
 
 assert column("typeof(sent)") == ["TIMESTAMP_NS"] * 4
@@ -53,6 +57,14 @@ subtracted = column("1000 * extract(microseconds FROM heard - sent)")
 exact = column("epoch_ns(heard) - epoch_ns(sent)")
 for begin_ns, end_ns, wrong, delay in zip(sent_ns, heard_ns, subtracted, exact, strict=True):
     print(f"{begin_ns:12} to {end_ns:12}: {wrong:4} ns; by epoch_ns {delay:3} ns")
+BAR = "epoch_ns(time_bucket(INTERVAL 1 MINUTE, {})) // 60000000000"
+print("with the zone UTC: minutes", *column(BAR.format("sent"), "zoned"), end=", after a cast to TIMESTAMP ")
+print(*column(BAR.format("sent::TIMESTAMP"), "zoned"))
+try:
+    refused = column("heard - sent", "zoned")
+except duckdb.Error as error:
+    refused = type(error).__name__
+print(f"with the zone UTC: difference {refused}, by epoch_ns", *column("epoch_ns(heard) - epoch_ns(sent)", "zoned"))
 END
 
 "$work/venv/bin/python" -I "$work/probe.py" >"$work/seen"

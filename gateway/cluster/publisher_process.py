@@ -23,6 +23,7 @@ import uvloop
 from engine import host
 from gateway.cluster import led_epochs, pipe
 from gateway.cluster.answers import Reply, SetupError, StreamError
+from gateway.cluster.base_offers import BaseOffers
 from gateway.cluster.beginning import (
     FencedError,
     RefusedError,
@@ -70,6 +71,7 @@ class PublisherProcess:
         self._reader = FrameReader()
         self._task: asyncio.Task[None] | None = None
         self._is_leading = False
+        self._offers = BaseOffers(self._stream, settings.data, lambda at: self._tell(pipe.message_frame(pipe.BASE, at)))
         self._is_handing = False
         """Whether another node was asked to lead, and has all of this one's records."""
         self._out = bytearray()
@@ -163,12 +165,13 @@ class PublisherProcess:
     def _mark(self) -> None:
         """Have whoever follows take the digest of its state behind the last record."""
         assert self._publisher is not None
-        self._publisher.put(mark_message(self._author, self._end))
+        self._offers.marked(self._publisher.put(mark_message(self._author, self._end)), self._end)
         self._tell(pipe.beat_frame(self._end.last_seq, pipe.MARKED))
 
     def _digest(self, digested: Digested) -> None:
         assert self._publisher is not None
-        self._publisher.put(digest_message(self._author, self._end, digested.at_seq, digested.digest))
+        seq = self._publisher.put(digest_message(self._author, self._end, digested.at_seq, digested.digest))
+        self._offers.digested(digested, seq, self._side_files.values())
 
     async def _beat(self, last_seq: int) -> None:
         if self._is_leading:
@@ -246,6 +249,7 @@ class PublisherProcess:
             sequence, self._author = lead.sequence, Author(lead.epoch, self._settings.node)
             led_epochs.note(Path(lead.journal).parent, LedEpoch(*self._author, sequence))
             self._end = host.LogEnd(*lead.end)
+            self._offers.epoch_seq = sequence
         else:
             sequence, lacking = await self._begin_epoch(lead)
         publisher = self._publisher = Publisher(self._stream, self._author, sequence, self._settings.window)
@@ -289,6 +293,7 @@ class PublisherProcess:
                 led_epochs.note(data, LedEpoch(*author, sequence + 1))
                 if await self._is_written(sequence, message):
                     self._author, self._end = author, begun.end
+                    self._offers.epoch_seq = sequence + 1
                     return sequence + 1, begun.lacking
             except StreamError as error:
                 self._stream.drop()
