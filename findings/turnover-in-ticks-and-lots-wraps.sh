@@ -9,7 +9,7 @@
 #             "returns an error on overflow", pyarrow raises at the latest. And 64 bits hold 9.2e18.
 # Behaviour:  A bitcoin at 60,000 is 6e14 ticks of 0.01 times lots of 1e-8, so 15,373 bitcoins are more than 64 bits hold. Of
 #             20,000 the average price is -32,233.72; of 40,000 it is 13,883.14, which looks like a price. Nothing is said.
-# For us:     Our Parquet exports have whole ticks and lots. Their page (engine/recordings/out/README.md) says to add up products
+# For us:     Our Parquet exports have whole ticks and lots. Their page (engine/recordings/out/README.md) says to sum products
 #             in duckdb, as Int128 or as floats (the last three lines).
 set -euo pipefail
 work="$(mktemp -d)"

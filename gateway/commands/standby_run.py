@@ -138,7 +138,8 @@ class Run:
         await self._connect()
         config = self._config
         noted = None
-        cut = await cut_unreplicated(self._stream, config)
+        async with present(self._stream, config.cluster.node_name, lambda: 0):  # nothing is purged that it looks at
+            cut = await cut_unreplicated(self._stream, config)
         based = await begin_from_base(self._stream, config)
         if not (host.holds_journal(config.journal) and config.registry.exists()):
             noted = await self._fill()

@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 
 from engine import host
+from gateway import cli
 from gateway.cluster import beginning
 from gateway.cluster.base import MANIFEST, REGISTRY, BaseAt, BaseError, Name, pack_manifest, unpack_manifest
 from gateway.cluster.messages import Present, RecordMessage, stream_name
 from gateway.cluster.side_pages import SideFile
 from gateway.config import Cluster
 from tests.cluster.servers import need_servers, one_server
-from tests.cluster.test_standby_venue import ONE, scripted, trade
+from tests.cluster.test_standby_venue import ONE, Script, scripted, trade
 from tests.gateway.live import config_of, market, play
 
 need_servers()
@@ -117,9 +118,9 @@ async def venue(tmp_path, messages):
             await stream.close()
 
 
-def run(tmp_path, story):
+def run(tmp_path, story, messages=None):
     """Play a story with a venue that traded, was stopped, and whose log is in a stream."""
-    messages = scripted(tmp_path / "one").messages
+    messages = messages or scripted(tmp_path / "one").messages
 
     async def limited():
         async with asyncio.timeout(SECONDS), venue(tmp_path, messages) as made:
@@ -326,6 +327,47 @@ def test_a_process_that_ends_between_the_moves_is_gone_on_with(tmp_path, monkeyp
         raise AssertionError("there are fewer moves")
 
     run(tmp_path, story)
+
+
+def long_log(folder):
+    """The messages of a venue whose log has several segments, and that was stopped."""
+
+    async def story():
+        async with market(folder, segment_bytes=1 << 16) as (primary, clients):
+            script = Script(primary.venue.config)
+            script.begin()
+            script.registry()
+            while host.retention.segments_of(primary.venue.config.journal).last < 3:
+                await trade(clients, 20000)
+        script.log()
+        return script
+
+    return play(story())
+
+
+def test_a_node_that_began_in_the_midst_of_the_log_begins_anew_when_a_cut_has_taken_what_is_made_of_it(tmp_path):
+    messages = long_log(tmp_path / "one").messages
+
+    async def story(made):
+        whole = await made.based()
+        await made.purge(whole.stream_seq)
+        two = made.node("two")
+        await base_fetch.begin_from_base(made.stream, two)
+        assert host.retention.segments_of(two.journal).first > 1
+        assert host.Engine.read(two.journal).digest() == made.snapshot.digest.hex()
+        for name in ("registry.db", "registry.copy", "registry.copy.version"):  # as a cut does
+            (Path(two.data) / name).unlink()
+        begun = await base_fetch.begin_from_base(made.stream, two)
+        assert begun.aside is not None and two.registry.exists()
+        assert host.Engine.read(two.journal).digest() == made.snapshot.digest.hex()
+        assert await base_fetch.begin_from_base(made.stream, two) is None
+        first = host.retention.segments_of(two.journal).first
+        for number in range(1, first):
+            host.retention.archive_segment(made.config.journal, number)
+        shutil.copytree(Path(made.config.data) / "archive", Path(two.data) / "archive")
+        assert cli.main(["verify", two.data]) == 0, "with another node's archive the log is whole"
+
+    run(tmp_path, story, messages)
 
 
 # --- retention --------------------------------------------------------------------------------------------------------

@@ -76,7 +76,8 @@ def test_a_new_standby_begins_from_a_base_of_a_purged_stream_and_leads_from_ther
 
 def metrics_of(server):
     """The figures of the replicated log by name."""
-    return {sample.name.removeprefix("lionrock_"): sample.value for metric in _copies(server.venue) for sample in metric.samples}
+    samples = [sample for metric in _copies(server.venue) for sample in metric.samples]
+    return {sample.name.removeprefix("lionrock_"): sample.value for sample in samples}
 
 
 def test_a_stream_is_not_purged_past_a_standby_and_one_that_was_away_begins_from_a_base(tmp_path):
@@ -136,3 +137,39 @@ def test_what_fails_is_an_alarm_and_orders_go_on(tmp_path, monkeypatch):
                 await client.close()
 
     play(story())
+
+
+def test_a_node_that_took_over_puts_bases_too(tmp_path):
+    async def story():
+        with one_server(tmp_path / "n1") as server:
+            one, two, three, alice = nodes(tmp_path, server)
+            two = replace(two, snapshot_commands=20)
+            async with leading(replace(one, snapshot_commands=0)) as leader, following(two) as run:
+                await until(lambda: may_lead(run))
+                leader._replication.beat = lambda last_seq: None
+                run.standby.wait_for_silence(100)
+                await until(lambda: run.server.venue.takes_commands)
+                client = Client(f"ws://127.0.0.1:{run.server.port}", alice.key.id, alice.key.secret)
+                await client.connect()
+                made = run.server._replication.bases
+                async with busy(client):
+                    await until(lambda: made.last_seq or made.failures)
+                assert not made.failures
+                stream = LogStream([server.address], "t")
+                await stream.connect()
+                last = await stream.last()
+                await stream.connection.jetstream().purge_stream("LOG_t", seq=last.seq - 1)
+                (name,) = await bases_in(stream)
+                begun = await base_fetch.begin_from_base(stream, three)
+                assert begun is None, "the stream was purged past the base by hand"
+                assert name.last_seq == made.last_seq
+                await stream.close()
+                await client.close()
+
+    play(story())
+
+
+async def bases_in(stream):
+    """The complete bases in the object store."""
+    store = pytest.importorskip("gateway.cluster.base_store").BaseStore(stream.connection, "t")
+    return await store.complete() if await store.open() else []
