@@ -2,7 +2,7 @@
 
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -562,6 +562,30 @@ def test_who_waits_for_the_journal_does_not_wait_for_room(
     end(room.journal)
     assert sum(room.sizes) == room.journal.durable_seq == 5
     room.journal.close()
+
+
+def test_the_end_of_one_who_waits_takes_nothing_from_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "HOLD_SECONDS", 10 * patience_s())
+    room, waits, ends = Room(tmp_path, has_room=False), threading.Event(), threading.Event()
+    journal, wait_for = room.journal, room.journal._progress.wait_for
+
+    def wait_longer(predicate: Callable[[], bool]) -> bool:
+        """One of the two wakes later, when more has been appended."""
+        return wait_for(predicate) if threading.current_thread() is not slow else waits.set() or wait_for(ends.is_set)
+
+    monkeypatch.setattr(journal._progress, "wait_for", wait_longer)
+    room.write(2)
+    slow = threading.Thread(target=journal.flush)
+    slow.start()
+    assert waits.wait(patience_s())
+    journal.flush()
+    room.write(3)
+    with journal._lock:
+        assert wait_for(lambda: journal._written_seq == 5, patience_s())
+        ends.set()
+        journal._progress.notify_all()
+    slow.join()
+    journal.close()
 
 
 @pytest.fixture

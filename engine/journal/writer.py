@@ -240,7 +240,9 @@ class Journal:
         self._work = threading.Condition(self._lock)  # the thread waits for it
         self._progress = threading.Condition(self._lock)  # who flushes waits for it
         self._wanted, self._closing = False, False
-        self._is_writing, self._is_held, self._is_urgent = False, False, False
+        self._is_writing, self._is_held = False, False
+        self._flushing = 0
+        """How many wait in `flush`."""
         self._has_room: HasRoom = _always
         self._taken_seq = self.durable_seq
         self._sync_ns = 2 * QUICK_SYNC_NS  # a running mean; nothing is known yet, so the thread finds out
@@ -372,10 +374,12 @@ class Journal:
         self.commit()
         if self._thread is not None:
             with self._lock:
-                self._is_urgent = True  # who waits here may be the one who would say that there is room
+                self._flushing += 1  # who waits here may be the one who would say that there is room
                 self._work.notify()
-                self._progress.wait_for(lambda: self._written_seq >= self.next_seq - 1 or self.failure is not None)
-                self._is_urgent = False
+                try:
+                    self._progress.wait_for(lambda: self._written_seq >= self.next_seq - 1 or self.failure is not None)
+                finally:
+                    self._flushing -= 1
         if self.failure is not None:
             raise self._refusal()
 
@@ -456,7 +460,7 @@ class Journal:
     def _hold(self) -> None:
         """Wait for room, but not for ever: what is pending must not stay in memory alone. The lock is held."""
         self._is_held = True
-        self._work.wait_for(lambda: self._is_urgent or self._closing or self._has_room(), HOLD_SECONDS)
+        self._work.wait_for(lambda: self._flushing > 0 or self._closing or self._has_room(), HOLD_SECONDS)
         self._is_held = False
 
     def _write_pending(self, awake: Awake | None) -> bool:

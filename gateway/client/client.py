@@ -28,10 +28,11 @@ import picows
 from engine.schema import COMMAND, EVENT
 from gateway import clock
 from gateway.client.answers import Order, Placed, Position, Trade
+from gateway.client.errors import HANDED_OVER, Disconnected, RpcError
 from gateway.client.leaders import Leader, find_leader
 from gateway.client.local_book import BookBroken, LocalBook
 from gateway.client.private_channels import PrivateChannels
-from gateway.wire.reasons import in_words
+from gateway.client.sent_rows import RowSender
 
 BINARY_PROTOCOL = "lionrock.binary.v1"
 RECONNECT_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
@@ -43,32 +44,11 @@ PING_SECONDS = 10.0
 
 Without that a cable that was pulled out, or a router that forgot the connection, would look like a quiet market.
 """
-HANDED_OVER = "HANDED_OVER"
-"""The refusal of a node that has handed the venue over while a request waited: it was not taken there."""
 _LOG = logging.getLogger("lionrock.client")
 
 Amount = Decimal | str | int
 Callback = Callable[[Any], None]
 T = TypeVar("T")
-
-
-class RpcError(Exception):
-    """The venue's error answer: `code`, `reason`, the parameter at fault, its value, the limit and what would pass."""
-
-    def __init__(self, error: dict[str, Any]) -> None:
-        data = error.get("data") or {}
-        self.code = int(error["code"])
-        self.reason = str(data.get("reason", error["message"]))
-        self.param = data.get("param")
-        self.wait_ms = int(data.get("wait_ms", 0))
-        self.value, self.limit, self.remedy = (data.get(name) for name in ("value", "limit", "remedy"))
-        words = data.get("message") or in_words(self.reason)
-        parts = (f"{error['message']} ({self.code})", self.param, self.reason, words)
-        super().__init__(": ".join(filter(None, parts)))
-
-
-class Disconnected(Exception):  # noqa: N818 - a state of the connection
-    """The connection was lost; whether the request was served is not known. Look for orders by their `cl_ord_id`."""
 
 
 class _Refused(msgspec.Struct):
@@ -168,7 +148,10 @@ class Client:
         self.key_id = key_id
         self.on_rows: Callable[[Any], None] = _ignore
         self.on_refusal: Callable[[RpcError], None] = _ignore
-        """Called with the refusal of a frame of rows, and of a channel that is not there any more after a reconnect."""
+        """Called with the refusal of a frame of rows, and of a channel that is not there any more after a reconnect.
+
+        With several addresses, frames that a node refuses as it has handed over are sent to the next one instead.
+        """
         self.on_gap: Callable[[Gap], None] = _warn
         """Called with what the venue cannot tell any more of a lost connection's time; by default it is logged."""
         self.books: dict[str, LocalBook] = {}
@@ -184,6 +167,7 @@ class Client:
         self._joining: Counter[str] = Counter()
         self._private = PrivateChannels(self._deliver)
         self._mending: set[str] = set()
+        self._rows = RowSender(binary and reconnect and len(self._urls) > 1, self._send_frame, self._mark, self._refuse)
         self._closing = False
         self._is_leaving = False
         """Whether the node has said that another one leads: the connection ends once each request has its answer."""
@@ -210,6 +194,7 @@ class Client:
         except BaseException:
             self._drop()
             raise
+        self._rows.go_on()
         self.is_connected.set()
         if len(self._urls) > 1:
             self._spawn(self._look_for_leader())
@@ -303,6 +288,7 @@ class Client:
             self._spawn(self._come_back(has_left or self._found is not None))
 
     def _lose_requests(self) -> None:
+        self._rows.lost()
         waiting, self._waiting = self._waiting, {}
         for future in waiting.values():
             if not future.done():
@@ -383,6 +369,7 @@ class Client:
             message = {"jsonrpc": "2.0", "id": number, "method": method, "params": given}
             future = loop.create_future()
             self._waiting[number] = future
+            self._rows.requested(number)
             futures.append(future)
             self._transport.send(picows.WSMsgType.TEXT, _ENCODE(message))
         return futures
@@ -391,10 +378,11 @@ class Client:
         message = _MESSAGE.decode(data)
         if message.id is not None:
             future = self._waiting.pop(message.id, None)
+            error = RpcError(_EXACT.decode(message.error)) if bytes(message.error) else None
+            self._rows.answered(message.id, error)
             if future is None or future.done():
                 return
-            if bytes(message.error):
-                error = RpcError(_EXACT.decode(message.error))
+            if error is not None:
                 self._is_leaving |= error.reason == HANDED_OVER and self._reconnect
                 future.set_exception(error)
             else:
@@ -409,7 +397,7 @@ class Client:
             else:
                 self._private.push(push.channel, _EXACT.decode(push.data), push.sequence, push.more)
         elif bytes(message.error):
-            self._tell(self.on_refusal, RpcError(_EXACT.decode(message.error)), "on_refusal")
+            self._is_leaving |= self._rows.refused(RpcError(_EXACT.decode(message.error)))
         elif message.method == "heartbeat" and _HEARTBEAT.decode(message.params).type == "test_request":
             self._transport.send(picows.WSMsgType.TEXT, b'{"jsonrpc":"2.0","id":0,"method":"public/test"}')
 
@@ -580,7 +568,21 @@ class Client:
         """Send COMMAND rows in one frame; their reports come to `on_rows` as EVENT rows."""
         if rows.dtype != COMMAND or not self._binary:
             raise ValueError("rows: COMMAND rows, on a client made with binary=True")
-        self._transport.send(picows.WSMsgType.BINARY, rows.tobytes())
+        if self._transport is None or self._transport.is_disconnected:
+            raise Disconnected("not connected; wait for `is_connected`")
+        self._rows.send(rows.tobytes())
+
+    def _send_frame(self, frame: bytes) -> None:
+        self._transport.send(picows.WSMsgType.BINARY, frame)
+
+    def _mark(self) -> int:
+        """Ask for anything: the answer says that all rows before it were served. The request's number."""
+        (future,) = self._send([("public/test", {})])
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return next(reversed(self._waiting))
+
+    def _refuse(self, error: RpcError) -> None:
+        self._tell(self.on_refusal, error, "on_refusal")
 
     def _rows_received(self, data: bytes) -> None:
         self.on_rows(np.frombuffer(data, EVENT))

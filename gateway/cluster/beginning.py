@@ -31,10 +31,11 @@ AS_STANDBY = "start it as a standby: lionrock standby"
 class FencedError(Exception):
     """Somebody else leads: one line that says who."""
 
-    def __init__(self, own: Author, found: Author) -> None:
+    def __init__(self, found: Author) -> None:
         super().__init__(
-            f"node {found.node} leads since epoch {found.epoch}; this node led in epoch {own.epoch}. Nothing was "
-            "acknowledged that the log does not have; start the node again as a standby: lionrock standby"
+            f"node {found.node} leads since epoch {found.epoch}, which this data folder did not write. Nothing was "
+            "acknowledged that the log does not have; start this node as a standby, also in its unit or container: "
+            "lionrock standby"
         )
         self.found = found
 
@@ -50,14 +51,15 @@ class Begun(NamedTuple):
     lacking: Iterator[host.RawRecord]
 
 
-def begin(journal: Path, node: str, found: Message | None, before: Place | None = None) -> Begun:
+def begin(journal: Path, found: Message | None, is_own: bool, before: Place | None = None) -> Begun:
     """What a node leads from. FencedError, RefusedError, JournalError.
 
-    `before`: the first record that is sent later; it and those behind it may not be in the journal's files yet. Without
-    it nobody writes the journal now. A stream that is empty begins where the journal does if that has one segment
-    alone; else where it ends, and then a standby begins with a backup.
+    `is_own`: whether this data folder wrote what was found. `before`: the first record that is sent later; it and those
+    behind it may not be in the journal's files yet. Without it nobody writes the journal now. A stream that is empty
+    begins where the journal does if that has one segment alone; else where it ends, and then a standby begins with a
+    backup.
     """
-    begun = _begin(journal, node, found, before)
+    begun = _begin(journal, found, is_own, before)
     return begun if before is None else Begun(begun.end, _until(begun.lacking, before))
 
 
@@ -66,14 +68,14 @@ def _until(records: Iterator[host.RawRecord], before: Place) -> Iterator[host.Ra
     return takewhile(lambda record: (record.segment, record.number) < before, records)
 
 
-def _begin(journal: Path, node: str, found: Message | None, before: Place | None) -> Begun:
+def _begin(journal: Path, found: Message | None, is_own: bool, before: Place | None) -> Begun:
     if found is None:
         end = host.log_end(journal)
         if not host.is_in_one_segment(journal):
             return Begun(end, iter(()))
         return Begun(host.LogEnd(0, 0, 0, end.chain), host.raw_records(journal, 1))
-    if found.author.node != node:
-        raise FencedError(Author(found.author.epoch - 1, node), found.author)
+    if not is_own:
+        raise FencedError(found.author)
     here = host.LogEnd(*found.place, found.last_seq, found.chain)
     if before is not None and found.place >= before:
         return Begun(here, iter(()))

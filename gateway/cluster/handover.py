@@ -31,13 +31,14 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a request."""
 
     token: str
-    state: Literal["done", "refused"]
+    state: Literal["done", "refused", "open"]
+    """`open`: the stream does not answer, so nobody can say yet whether the node leads that was asked to."""
     node: str = ""
-    """Who leads now."""
+    """Who leads now, or was asked to."""
     held_ms: float = 0.0
     """For how long nothing was taken here: from the first held request until clients were told who leads."""
     line: str = ""
-    """Why it was refused."""
+    """Why it was refused, or is open."""
 
 
 def ask(data: Path, to: str, by: str, reason: str) -> Request:

@@ -30,6 +30,7 @@ SIDE_BYTES = 4 << 20
 CHAIN_BYTES = 32
 PROCESS = secrets.token_hex(8)
 """A random number of this process: two live nodes of one name are told apart by it."""
+TWIN_SECONDS, TWIN_BEATS = 0.5, 3
 DEFLATE_BYTES = 1024
 """From this size on a record is deflated, where that makes it smaller. Rows are alike, so it takes little, and a byte
 costs the three servers more: each of them hashes it and writes it twice."""
@@ -280,6 +281,11 @@ def _number(headers: Headers, name: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 19):
         raise MessageError(f"{name} {text[:40]!r}: a whole number is needed")
     return int(text)
+
+
+def twin_seconds(heartbeat_ms: int) -> float:
+    """How long a live node of the same name is listened for: some of its heartbeats may be lost."""
+    return max(TWIN_SECONDS, TWIN_BEATS * heartbeat_ms / 1000)
 
 
 def pack_beat(beat: Beat) -> bytes:

@@ -39,6 +39,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     window: int
     process: str = ""
     """The random number of the venue's process."""
+    heartbeat_ms: int = 50
+    """How often who leads says that it is there."""
     data: str = ""
     """The data folder, where the registry's image for a base goes; empty: no bases are made."""
 

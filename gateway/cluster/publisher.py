@@ -170,7 +170,7 @@ class Publisher:
     def _compare(self, sequence: int, message: Message | None) -> None:
         """Take up what the stream has of ours. FencedError, LostError."""
         if message is not None and message.author.epoch > self.author.epoch:
-            raise FencedError(self.author, message.author)
+            raise FencedError(message.author)
         if sequence < self.confirmed or message is None or message.author != self.author:
             raise LostError(
                 f"the stream ends at sequence {sequence} and had confirmed {self.confirmed}: it has lost messages"

@@ -21,7 +21,7 @@ import msgspec
 import uvloop
 
 from engine import host
-from gateway.cluster import pipe
+from gateway.cluster import led_epochs, pipe
 from gateway.cluster.answers import Reply, SetupError, StreamError
 from gateway.cluster.base_offers import BaseOffers
 from gateway.cluster.beginning import (
@@ -35,7 +35,8 @@ from gateway.cluster.beginning import (
     record_message,
     side_message,
 )
-from gateway.cluster.messages import Author, Beat, EpochMessage, Message, Place
+from gateway.cluster.led_epochs import LedEpoch
+from gateway.cluster.messages import Author, Beat, EpochMessage, Message, Place, twin_seconds
 from gateway.cluster.pipe import Digested, FrameReader, Lead, Report, Settings, SideChanged, Standing, Successor
 from gateway.cluster.publisher import PAUSE_SECONDS, LostError, Publisher
 from gateway.cluster.side_pages import SideFile
@@ -44,10 +45,8 @@ from gateway.cluster.stream import Stream
 READ_BYTES = 1 << 20
 REPLY_SECONDS = 2.0
 HANDOVER_SECONDS = 2.0
-"""How long the node that was asked to lead may take; then this one leads on."""
+"""How long after it was asked a node may take to lead; then that is taken back."""
 HANDOVER_LOOK_SECONDS = 0.005
-TWIN_SECONDS = 0.5
-"""How long another live node of this node's name is listened for, before it leads."""
 ENDS: dict[type[Exception], Standing] = {
     FencedError: "fenced", RefusedError: "refused", SetupError: "setup", LostError: "lost",
     host.JournalError: "refused", host.CorruptJournalError: "refused",
@@ -215,17 +214,18 @@ class PublisherProcess:
     async def _hand_over(self, to: str) -> None:
         """Ask a node to lead, behind all that was sent. Its epoch ends this process; without it this node leads on.
 
-        The offer is taken back in the stream, so that nothing is written while it may still be taken up.
+        The offer is taken back in the stream, so that nothing is written while it may still be taken up: also when the
+        stream has not answered since, as the offer may be there.
         """
         publisher = self._publisher
         assert publisher is not None
         self._is_handing = True  # ahead of the offer: its answer may be lost where another node has it already
         publisher.put(handover_message(self._author, self._end, to))
-        await self._all_confirmed()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + HANDOVER_SECONDS
         while loop.time() < deadline:
-            publisher.look()
+            if not publisher.waiting:
+                publisher.look()
             await asyncio.sleep(HANDOVER_LOOK_SECONDS)
         publisher.put(handover_message(self._author, self._end, self._author.node))
         await self._all_confirmed()
@@ -247,6 +247,7 @@ class PublisherProcess:
         lacking: Iterator[host.RawRecord] = iter(())
         if lead.sequence:
             sequence, self._author = lead.sequence, Author(lead.epoch, self._settings.node)
+            led_epochs.note(Path(lead.journal).parent, LedEpoch(*self._author, sequence))
             self._end = host.LogEnd(*lead.end)
             self._offers.epoch_seq = sequence
         else:
@@ -269,21 +270,27 @@ class PublisherProcess:
 
     async def _begin_epoch(self, lead: Lead) -> tuple[int, Iterator[host.RawRecord]]:
         """Compare, and write this epoch's message: its sequence, and the records that the stream lacks."""
-        before = None if lead.before is None else Place(*lead.before)
-        has_listened = lead.is_again
+        before, data = None if lead.before is None else Place(*lead.before), Path(lead.journal).parent
+        heard_of: Author | None = None
+        """Whose epoch was the last one when a live node of this name, or of this folder's copy, was listened for."""
         while True:
             try:
                 if not self._stream.server:
                     await self._stream.connect()
                 await self._stream.ensure(self._settings.replicas)
                 sequence, found = await self._stream.last()
-                if not has_listened and found is not None and found.author.node == self._settings.node:
-                    await self._listen_for_twin()
-                    has_listened = True
-                    continue
-                begun = begin(Path(lead.journal), self._settings.node, found, before)
+                led, is_own = led_epochs.read(data), True
+                if found is not None:
+                    is_own = led_epochs.is_own(led, found.author, self._settings.node)
+                    is_alike = is_own or found.author.node == self._settings.node
+                    if is_alike and found.author != heard_of and not (lead.is_again and is_own):
+                        await self._listen_for_twin(found.author)
+                        heard_of = found.author
+                        continue
+                begun = begin(Path(lead.journal), found, is_own, before)
                 author = Author(1 if found is None else found.author.epoch + 1, self._settings.node)
                 message = epoch_message(author, begun.end, lead.reason, lead.addresses, self._settings.process)
+                led_epochs.note(data, LedEpoch(*author, sequence + 1))
                 if await self._is_written(sequence, message):
                     self._author, self._end = author, begun.end
                     self._offers.epoch_seq = sequence + 1
@@ -293,16 +300,18 @@ class PublisherProcess:
                 self._report("silent", str(error))
             await asyncio.sleep(PAUSE_SECONDS)
 
-    async def _listen_for_twin(self) -> None:
-        """SetupError when another live node of this name leads: its heartbeats are heard."""
+    async def _listen_for_twin(self, author: Author) -> None:
+        """SetupError when another live node leads that has this name, or a copy of this data folder: its heartbeats are
+        heard."""
         own, heard = self._settings, set[Beat]()
         self._stream.on_beat = heard.add
-        await asyncio.sleep(TWIN_SECONDS)
+        await asyncio.sleep(twin_seconds(own.heartbeat_ms))
         self._stream.on_beat = lambda beat: None
-        if any(beat.node == own.node and beat.process != own.process for beat in heard):
+        if any(beat.node in (own.node, author.node) and beat.process != own.process for beat in heard):
             raise SetupError(
-                f"cluster.node {own.node}: another process of this name leads the venue now; two nodes must not have "
-                "one name: stop the other one, or choose another name with --node and start this one as a standby"
+                f"cluster.node {author.node}: another process of this name leads the venue now; two nodes must not "
+                "have one name, or copies of one data folder: stop the other one, or choose another name with --node "
+                "and start this one as a standby with an empty folder"
             )
 
     async def _is_written(self, sequence: int, message: EpochMessage) -> bool:

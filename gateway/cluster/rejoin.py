@@ -2,7 +2,13 @@
 
 Nothing of it was acknowledged, unless the policy was `local`. It is kept, whole and readable, in a folder beside the
 journal, with everything that was made from it: snapshots, read models, history, the registry. What stays is what the
-stream has too, and the node follows from there.
+stream has too, and the node follows from there. Where no command is cut, history and registry say nothing of it and
+stay; the registry is copied, as it may have changes that never travelled.
+
+An answer of the stream may be old, from a server that was cut off. So a cut needs more than an end that seems short:
+that this folder wrote records of its own (`led_epochs`), and the stream shows the epoch of another node behind them.
+All that the stream has of this folder's epoch stands before that one, so an older answer cannot make the cut larger.
+Where nothing is noted, the stream has to show another record in the place of the one that is cut.
 
 A process that ends in the midst does no harm: what is cut is moved first, and the journal's end last.
 """
@@ -22,10 +28,12 @@ import numpy as np
 from engine import disk, host
 from engine.codes import CommandKind
 from engine.schema import COMMAND
+from gateway import clock
+from gateway.cluster import led_epochs
 from gateway.cluster.follower import DivergenceError
 from gateway.cluster.log_stream import LogStream, Stored, StreamError
 from gateway.cluster.messages import SEGMENT_HEADER_BYTES, Place
-from gateway.cluster.standby import PLACE, WAIT_SECONDS, note_place
+from gateway.cluster.standby import AHEAD_NS, PLACE, WAIT_SECONDS, note_place
 from gateway.config import Config
 from gateway.surveillance.store import file_of
 from gateway.venue.recovery import projection_path
@@ -98,22 +106,24 @@ async def cut_unreplicated(stream: LogStream, config: Config) -> Cut | None:
     does not answer is waited for.
     """
     cut = await _cut_behind_common(stream, config) if host.holds_journal(config.journal) else None
-    _finish_moves(Path(config.data))
     if cut is not None:
         _LOG.error("%s", cut.line, extra=event("fenced_tail", **cut.facts()))
     return cut
 
 
 async def _cut_behind_common(stream: LogStream, config: Config) -> Cut | None:
-    journal = config.journal
+    journal, data = config.journal, Path(config.data)
     with closing(_Locked(journal)):
-        end = host.log_end(journal)
-        last = await _last(stream)
-        if not end.segment or last is None or last.message.author.node == config.cluster.node_name:
+        end, led = host.log_end(journal), led_epochs.read(data)
+        last = await _last(stream, max((each.stream_seq for each in led or ()), default=0))
+        if last is None or led_epochs.is_own(led, last.message.author, config.cluster.node_name):
             return None  # what this node wrote last is sent by its next start as the leader
+        if not end.segment:
+            led_epochs.clear(data)
+            return None
         own = _Journal(journal)
         found = await _common(stream, own, Place(end.segment, end.number), last)
-        if found is None or found.message.place == (end.segment, end.number):
+        if found is None:
             return None
         place = found.message.place
         known = own.at(place) if place.segment else None
@@ -122,9 +132,14 @@ async def _cut_behind_common(stream: LogStream, config: Config) -> Cut | None:
                 f"{journal}: it has no record in common with the stream: this is another venue's log; name an empty "
                 "folder, or the venue of this log with --venue"
             )
-        cut = _cut(config, place, known, last.message.author.epoch)
-        note_place(Path(config.data), found.seq)
-    return cut
+        if place != (end.segment, end.number):
+            if not led and (led is not None or last.message.place == place):
+                return None  # it all came from the stream, or nothing shows yet that it did not
+            _cut(config, place, known, last.message.author.epoch)
+        if any(data.glob("fenced-*.part")):
+            note_place(data, found.seq)
+        led_epochs.clear(data)
+    return _finish(data)
 
 
 class _Locked:
@@ -141,10 +156,16 @@ class _Locked:
 # --- where the two part -----------------------------------------------------------------------------------------------
 
 
-async def _last(stream: LogStream) -> Stored | None:
+async def _last(stream: LogStream, known_seq: int) -> Stored | None:
+    """The stream's last message, from somebody who has all up to a known one; None where nobody has in AHEAD_NS."""
+    begun_ns = clock.steady_ns()
     while True:
         with suppress(StreamError):
-            return await stream.last()
+            last = await stream.last()
+            if last is None or last.seq >= known_seq:
+                return last
+            if clock.steady_ns() - begun_ns > AHEAD_NS:
+                return None
         await asyncio.sleep(WAIT_SECONDS)
 
 
@@ -209,9 +230,46 @@ async def _first_at(stream: LogStream, between: tuple[int, int], place: Place) -
 # --- cutting ----------------------------------------------------------------------------------------------------------
 
 
-def _cut(config: Config, place: Place, known: _Known, epoch: int) -> Cut:
+def _cut(config: Config, place: Place, known: _Known, epoch: int) -> None:
     """Move what lies behind a record into a folder of its own, then end the journal there."""
     folder, journal = Path(config.data), config.journal
+    moving = next(iter(folder.glob(f"fenced-*-{known.last_seq + 1}.part")), None)  # of a run that ended in the midst
+    if moving is None:
+        moving = folder / f"fenced-{epoch}-{known.last_seq + 1}.part"
+    disk.current().make_folder(moving)
+    disk.current().make_folder(moving / journal.name)
+    cut = _noted_cut(moving) or _counted_cut(moving, journal, place, known)
+    for path in _made_from(config, known.last_seq, bool(cut.commands)):
+        _move(path, moving / path.relative_to(folder))
+    if not cut.commands:
+        for path in folder.glob(f"{config.registry.name}*"):
+            disk.write_atomically(moving / path.name, [disk.read(path)])
+    segments = sorted(journal.glob("journal-*.log"))
+    for path in segments:
+        if _number(path) < place.segment:
+            _link(path, moving / journal.name / path.name)
+        elif _number(path) == place.segment:
+            disk.write_atomically(moving / journal.name / path.name, [disk.read(path)])
+    if not (moving / FACTS).exists():
+        disk.write_atomically(moving / FACTS, [json.dumps({"epoch": epoch, **cut.facts()}).encode()])
+    for path in reversed(segments):
+        if _number(path) > place.segment:
+            _move(path, moving / journal.name / path.name)
+    disk.current().sync_folder(folder)
+    disk.current().sync_folder(journal)
+    _truncate(next(path for path in segments if _number(path) == place.segment), known.end)
+
+
+def _noted_cut(moving: Path) -> Cut | None:
+    """What is cut, as a run has noted it that ended in the midst: it may have moved some of it since."""
+    if not (moving / FACTS).exists():
+        return None
+    noted = json.loads(disk.read(moving / FACTS))
+    return Cut(moving.with_suffix(""), noted["first_sequence"], noted["last_sequence"], noted["commands"])
+
+
+def _counted_cut(moving: Path, journal: Path, place: Place, known: _Known) -> Cut:
+    """What is cut behind a record."""
     kinds: Counter[str] = Counter()
     last_seq = known.last_seq
     for record in host.raw_records(journal, place.segment):
@@ -219,37 +277,20 @@ def _cut(config: Config, place: Place, known: _Known, epoch: int) -> Cut:
             rows = np.frombuffer(record.parts[2], COMMAND)
             kinds.update(CommandKind(kind).name.lower() for kind in rows["kind"].tolist())
             last_seq = max(last_seq, record.last_seq)
-    name = f"fenced-{epoch}-{known.last_seq + 1}"
-    kept, moving = folder / name, folder / f"{name}.part"
-    disk.current().make_folder(moving)
-    disk.current().make_folder(moving / journal.name)
-    for path in _made_from(config, known.last_seq):
-        _move(path, moving / path.relative_to(folder))
-    segments = sorted(journal.glob("journal-*.log"))
-    for path in segments:
-        if _number(path) < place.segment:
-            _link(path, moving / journal.name / path.name)
-        elif _number(path) == place.segment:
-            disk.write_atomically(moving / journal.name / path.name, [disk.read(path)])
-    cut = Cut(kept, known.last_seq + 1, last_seq, dict(sorted(kinds.items())))
-    disk.write_atomically(moving / FACTS, [json.dumps({"epoch": epoch, **cut.facts()}).encode()])
-    for path in reversed(segments):
-        if _number(path) > place.segment:
-            _move(path, moving / journal.name / path.name)
-    disk.current().sync_folder(folder)
-    disk.current().sync_folder(journal)
-    _truncate(next(path for path in segments if _number(path) == place.segment), known.end)
-    return cut
+    return Cut(moving.with_suffix(""), known.last_seq + 1, last_seq, dict(sorted(kinds.items())))
 
 
-def _made_from(config: Config, seq: int) -> list[Path]:
-    """The files that say something of commands behind a sequence, and the registry, which may."""
+def _made_from(config: Config, seq: int, has_commands: bool) -> list[Path]:
+    """The files that say something of commands behind a sequence, and of the registry as this node had it.
+
+    Without commands there is nothing that history could have of them, and the registry is the one of this log.
+    """
     folder, journal = Path(config.data), config.journal
     found = [host.tip_path(journal), folder / PLACE, folder / "registry.copy", folder / "registry.copy.version"]
     snapshots = {each: path for path in journal.glob("snapshot-*.state") if (each := _number(path)) > seq}
     found += [*snapshots.values(), *(projection_path(folder, each) for each in snapshots)]
     found += [path for path in folder.glob("projection-*.rows") if _number(path) > seq and path not in found]
-    for name in ("registry.db", config.history.name):
+    for name in (config.registry.name, config.history.name) if has_commands else ():
         found += sorted(folder.glob(f"{name}*"))
     if _last_alert(file_of(folder)) > seq:
         found += sorted(folder.glob(f"{file_of(folder).name}*"))
@@ -291,9 +332,16 @@ def _truncate(path: Path, size_bytes: int) -> None:
     using.sync_folder(path.parent)
 
 
-def _finish_moves(folder: Path) -> None:
-    """A folder that has all that was cut gets its name, also one of a run that ended in the midst: nothing is left."""
+def _finish(folder: Path) -> Cut | None:
+    """Once the journal is cut, the folder with all that was cut gets its name: what that was, None for nothing.
+
+    Also one of a run that ended in the midst, after it had cut the journal.
+    """
+    cut = None
     for moving in folder.glob("fenced-*.part"):
-        if (moving / FACTS).exists():
-            disk.current().rename(moving, moving.with_suffix(""))
+        noted = _noted_cut(moving)
+        if noted is not None:
+            disk.current().rename(moving, noted.folder)
             disk.current().sync_folder(folder)
+            cut = noted
+    return cut

@@ -124,7 +124,7 @@ class Replication:
         cluster = self._cluster
         settings = Settings(
             servers=cluster.server_list, venue=cluster.venue, node=cluster.node_name, replicas=cluster.replicas,
-            window=max(PUBLISHED, cluster.under_way), process=PROCESS,
+            window=max(PUBLISHED, cluster.under_way), process=PROCESS, heartbeat_ms=cluster.heartbeat_ms,
             data=str(Path(self._config.data).resolve()) if cluster.bases else "",
         )  # fmt: skip
         root = str(Path(__file__).parents[2])
@@ -369,9 +369,13 @@ class Replication:
     async def hand_over(self, to: str) -> str:
         """Have this node lead behind everything that was sent: why it does not, or nothing once it does.
 
-        Nothing may be written from here on, unless it does not.
+        Nothing may be written until this returns, however long the stream does not answer: that node may lead already.
         """
-        return (await self._asked(pipe.frame(pipe.HAND_OVER, to.encode()))).line
+        told = await self._asked(pipe.frame(pipe.HAND_OVER, to.encode()))
+        while told is _GONE and self.standing not in ("leading", *FINAL):  # until another process has asked the stream
+            self._changed.clear()
+            await self._changed.wait()
+        return told.line
 
     async def _asked(self, frame: bytes) -> Successor:
         """What the process says, or that it has ended. Without one nothing is asked: the next one would not hear it."""

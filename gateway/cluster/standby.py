@@ -17,6 +17,7 @@ from nats.errors import Error as NatsError
 
 from engine import disk, host
 from gateway import clock
+from gateway.cluster import led_epochs
 from gateway.cluster.follower import DivergenceError, Follower
 from gateway.cluster.log_stream import Bounds, LogStream, NotLastError, PurgedError, Stored, StreamError
 from gateway.cluster.messages import (
@@ -29,6 +30,7 @@ from gateway.cluster.messages import (
     nodes_subject,
     pack_present,
     stream_name,
+    twin_seconds,
     unpack_beat,
 )
 from gateway.cluster.nodes import present_nodes
@@ -51,11 +53,15 @@ _LOG = logging.getLogger("lionrock.cluster")
 
 
 class Node(NamedTuple):
-    """This node: its name, where clients find it, and how long a leader may be silent before this node wants it."""
+    """This node: its name, where clients find it, how long a leader may be silent before this node wants it.
+
+    `heartbeat_ms`: how often a leader says that it is there.
+    """
 
     name: str
     addresses: list[str]
     silence_ms: int = 300
+    heartbeat_ms: int = 50
 
 
 class TwinError(host.JournalError):
@@ -242,9 +248,18 @@ class Standby:
         self._heard_ns = self._taken_ns = clock.steady_ns()
         if self._follower.handed_to == self._node.name:
             self._wake.set()
+        if isinstance(stored.message, EpochMessage):
+            self._forget_led(stored.message)
         if self._wanted is not None and stored.message == self._wanted:
             self._led = Led(self._wanted, stored.seq)
         self.on_taken()
+
+    def _forget_led(self, message: EpochMessage) -> None:
+        """Another node leads from where this node's journal ends: all that comes into it now comes from the stream."""
+        data = self._notes.parent
+        led = led_epochs.read(data)
+        if led and not self._follower.is_ahead and all(message.epoch > each.epoch for each in led):
+            led_epochs.clear(data)
 
     async def _beaten(self, found: Msg) -> None:
         with suppress(MessageError):
@@ -255,9 +270,12 @@ class Standby:
 
     async def _refuse_twin(self) -> None:
         """TwinError when another live node of this name leads, or follows too. A stream that is away says nothing."""
+        heard_by = clock.steady_ns() + twin_seconds(self._node.heartbeat_ms) * 1e9
         with suppress(NatsError, OSError):
             present = await present_nodes(self._stream.connection, self._stream.venue)
             self._has_twin |= any(node.node == self._node.name and node.process != PROCESS for node in present)
+        while not self._has_twin and clock.steady_ns() < heard_by:
+            await asyncio.sleep(LOOK_SECONDS)
         if self._has_twin:
             raise TwinError(self._node.name)
 

@@ -115,10 +115,7 @@ def run_cluster(folder: Path, port: int, seconds: float, as_json: bool) -> int:
     demo = _Demo(folder, port, as_json)
     try:
         with local_servers(folder / "nats", SERVERS) as servers:
-            try:
-                return asyncio.run(demo.run(servers, seconds))
-            finally:
-                demo.end()
+            return asyncio.run(demo.run(servers, seconds))
     except KeyboardInterrupt:
         return 0
 
@@ -135,13 +132,16 @@ class _Demo:
         self._asks: set[asyncio.Task[Any]] = set()
 
     async def run(self, servers: list[str], seconds: float) -> int:
-        """Start, trade, and begin again what was killed."""
+        """Start, trade, and begin again what was killed. On return every node has ended."""
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
         assert task is not None
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, task.cancel)
-        with suppress(asyncio.CancelledError):
-            await self._run(servers, loop.time() + seconds if seconds else None)
+        try:
+            with suppress(asyncio.CancelledError):
+                await self._run(servers, loop.time() + seconds if seconds else None)
+        finally:
+            self.end()  # ahead of the end of the loop, which waits for whoever waits for a node's first word
         self._say({"trades": self._trades, "takeovers": self._takeovers}, f"{self._trades} trades")
         return 0
 

@@ -26,11 +26,12 @@ Run it on the machine of the node that leads, on its data folder. The node holds
 has, and asks the standby to lead: --to, or the one that has most of the stream. The standby leads at once. Each request
 that was held is answered HANDED_OVER: it was not taken, and the Python client sends it to the new leader by itself. The
 old leader goes on as a standby in the same process. When the standby does not lead, this node leads on and serves what
-it held.
-exit codes: 0 another node leads, 1 refused: this node leads on, 2 not asked, or no answer
+it held. When the stream goes away meanwhile, it reads clients again after some seconds, and takes no order until the
+stream says who leads.
+exit codes: 0 another node leads, 1 refused: this node leads on, 2 not asked, no answer, or nobody knows yet who leads
 """
-REFUSED = 1
-"""Exit code when this node leads on."""
+CODES = {"done": 0, "refused": 1, "open": 2}
+"""The exit code for each state of an answer."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -65,8 +66,8 @@ def run(args: argparse.Namespace) -> int:
     elif answer.state == "done":
         print(f"node {answer.node} leads; requests were held for {answer.held_ms:g} ms, and this node is its standby")
     else:
-        print(f"no handover: {answer.line}")
-    return 0 if answer.state == "done" else REFUSED
+        print(f"{'no handover' if answer.state == 'refused' else 'not decided yet'}: {answer.line}")
+    return CODES[answer.state]
 
 
 def _asked(data: Path, to: str, person: str, reason: str) -> Answer:

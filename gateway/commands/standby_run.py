@@ -227,7 +227,9 @@ class Run:
 
     def _standby_of(self, follower: Follower) -> Standby:
         cluster = self._config.cluster
-        node = Node(cluster.node_name, cluster.address_list, cluster.standby_silence_ms)
+        node = Node(
+            cluster.node_name, cluster.address_list, cluster.standby_silence_ms, cluster.heartbeat_ms
+        )  # fmt: skip
         return Standby(self._stream, follower, node, self._data / PLACE)
 
     def _side(self, whole: Callable[[Path], None]) -> SideCopy:

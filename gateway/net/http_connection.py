@@ -38,6 +38,8 @@ class HttpConnection(asyncio.Protocol):
         self._messages = HttpMessages(venue.config.max_frame_bytes)
         self._transport: Any = None
         self._response = b""
+        self._held: Request | None = None
+        """A request that waits because this node hands over."""
         self._headers: list[Header] = []
         self._peer = ""
         self._address = ""
@@ -84,8 +86,8 @@ class HttpConnection(asyncio.Protocol):
         self._timeout = self._turns.loop.call_later(seconds, self._time_is_up)
 
     def _time_is_up(self) -> None:
-        """End the connection, unless it is the venue that keeps it waiting: for a turn, or for the disk."""
-        if self._is_busy:
+        """End the connection, unless it is the venue that keeps it waiting: for a turn, the disk, another node."""
+        if self._is_busy or self._held is not None:
             self._wait(HANDSHAKE_SECONDS)
         else:
             self._transport.abort()
@@ -99,7 +101,10 @@ class HttpConnection(asyncio.Protocol):
     def _next(self) -> None:
         """Serve the next request that is complete; read on when none is."""
         self._is_scheduled = False
-        if self._is_busy or self._is_slow or self._is_resting or self._turns.is_holding or self._transport.is_closing():
+        if self._is_busy or self._is_slow or self._is_resting or self._transport.is_closing():
+            return
+        if self._turns.is_holding:
+            self._hold_next()
             return
         self._is_busy = True
         pool = Pool.ANONYMOUS if self._client is None else Pool.CLIENTS
@@ -114,10 +119,9 @@ class HttpConnection(asyncio.Protocol):
         begun_ns = self._turns.queries.now_ns()
         self._is_busy = False
         try:
-            request = self._messages.next_request()
+            request, self._held = self._held or self._messages.next_request(), None
         except BadRequest as bad:
-            body = jsonrpc_answers.encode({"error": {"code": bad.status, "message": bad.reason}})
-            self._refuse(bad.status, body)
+            self._refuse(bad)
             return []
         finally:
             self._turns.queries.spent(pool, begun_ns)
@@ -129,6 +133,23 @@ class HttpConnection(asyncio.Protocol):
             self._is_busy, self._is_receiving = True, False
             self._serve(request)
         return []
+
+    def _hold_next(self) -> None:
+        """While this node hands over: give a page of health or metrics at once; any other request waits."""
+        try:
+            request = self._held = self._held or self._messages.next_request()
+        except BadRequest as bad:
+            self._refuse(bad)
+            return
+        if request is None:
+            self._receive_more()
+            return
+        self._is_receiving = False
+        page = None if request.is_upgrade or request.verb == "OPTIONS" else self._port.find(_path_of(request))
+        if page is not None:
+            self._held = None
+            self._headers = http_headers.of(request, self._venue.context.origins)
+            self.write(self._messages.response(*page, headers=self._headers))
 
     def _receive_more(self) -> None:
         """Read on; a request that has begun must be complete in time."""
@@ -151,12 +172,13 @@ class HttpConnection(asyncio.Protocol):
         if not self._transport.is_closing():
             self._act(go_on(clock.steady_ns()))
 
-    def _refuse(self, status: int, body: bytes) -> None:
+    def _refuse(self, bad: BadRequest) -> None:
         """Answer a request that cannot be served, and end the connection."""
-        self.write(self._messages.response(status, body, close=True, headers=http_headers.of_refusal()))
+        body = jsonrpc_answers.encode({"error": {"code": bad.status, "message": bad.reason}})
+        self.write(self._messages.response(bad.status, body, close=True, headers=http_headers.of_refusal()))
 
     def _serve(self, request: Request) -> None:
-        path = request.target.partition("?")[0]
+        path = _path_of(request)
         self._headers = http_headers.of(request, self._venue.context.origins)
         if request.verb == "OPTIONS":
             self.write(self._messages.response(204, b"", headers=self._headers))
@@ -262,3 +284,8 @@ class HttpConnection(asyncio.Protocol):
         if not self._is_scheduled:
             self._is_scheduled = True
             self._turns.loop.call_soon(self._turns.guard, self, self._next)
+
+
+def _path_of(request: Request) -> str:
+    """The path that is asked for, without a query."""
+    return request.target.partition("?")[0]

@@ -61,7 +61,9 @@ class Turns:
         self._awake_until = 0.0
         self._timers: list[asyncio.TimerHandle] = []
         self.is_holding = False
-        """Whether nothing is read, no query is served and no timer runs: this node hands over."""
+        """Whether nothing is read and no query is served: this node hands over."""
+        self._do_timers_wait = False
+        """Whether no timer runs: while it holds, and until it is certain who leads."""
         self.lag = Histogram()
         """How late the timers were."""
 
@@ -170,11 +172,16 @@ class Turns:
             self.loop.call_soon_threadsafe(call, *args)
 
     def hold(self) -> None:
-        """Read nothing, serve no query and run no timer until `go_on`; what comes in waits."""
-        self.is_holding = True
+        """Read nothing and serve no query until `read_on`, and run no timer until `go_on`; what comes in waits."""
+        self.is_holding = self._do_timers_wait = True
 
     def go_on(self, waiters: list[Held]) -> None:
-        """Go on with whoever has waited."""
+        """Go on with timers, and with whoever has waited."""
+        self._do_timers_wait = False
+        self.read_on(waiters)
+
+    def read_on(self, waiters: list[Held]) -> None:
+        """Go on with whoever has waited; timers wait on."""
         self.is_holding = False
         for waiter in waiters:
             self.guard(waiter, waiter.go_on_if_free)
@@ -182,7 +189,7 @@ class Turns:
         self.touch()
 
     def every(self, seconds: float, call: Callable[[], None], is_held: bool = True) -> None:
-        """Repeat a call; an error stops the server instead of going unnoticed. `is_held`: not while this node holds."""
+        """Repeat a call; an error stops the server instead of going unnoticed. `is_held`: not while timers wait."""
         place, name = len(self._timers), f"the timer {getattr(call, '__name__', 'of a part')}"
         due = self.loop.time() + seconds
 
@@ -191,7 +198,7 @@ class Turns:
             self.lag.add([int((self.loop.time() - due) * NS_PER_S)])
             begun_ns = clock.steady_ns()
             try:
-                if not (is_held and self.is_holding):
+                if not (is_held and self._do_timers_wait):
                     call()
             except Exception as error:
                 _log(error, "a timer failed")

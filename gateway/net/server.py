@@ -120,7 +120,7 @@ class Server:
         venue.context.cluster = replication.status
         beat_seconds = venue.config.cluster.heartbeat_ms / 1000
         self.turns.every(beat_seconds, lambda: replication.beat(venue.engine.last_seq), is_held=False)
-        self.turns.every(TICK_SECONDS, handing.look)
+        self.turns.every(TICK_SECONDS, handing.look, is_held=False)
 
     def _lose_lead(self, error: host.JournalError) -> None:
         """Another node leads: nothing is written any more, and nobody hears of what the stream does not have."""
@@ -292,6 +292,10 @@ class Server:
         self.venue.tick()
         if self.venue.takes_commands:
             self._index.refresh()
+        self.tick_sessions()
+
+    def tick_sessions(self) -> None:
+        """About every second: heartbeats of sessions, and the end of those that are idle or do not read."""
         steady_ns, now = clock.steady_ns(), time.monotonic()
         for connection in self._websockets:
             connection.act(connection.session.tick(steady_ns))

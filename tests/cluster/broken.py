@@ -44,7 +44,7 @@ BREAKS = (
     )),
     Break("stop", Mutant(
         "ignore the fence", "cluster/publisher.py",
-        "            raise FencedError(self.author, message.author)\n",
+        "            raise FencedError(message.author)\n",
         "            self._confirm(self._queued)\n            return\n", HERE,
     )),
     Break("lag", Mutant(

@@ -3,8 +3,10 @@
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -64,6 +66,33 @@ def test_the_leader_is_killed_as_printed_another_leads_it_follows_and_hands_back
         assert json.loads(demo.stdout.readlines()[-1])["takeovers"] == 2
     errors.close()
     assert list(folder.iterdir()) == [] and mentions(folder) == []
+
+
+@pytest.mark.parametrize("kind", ["serve", "standby"])
+def test_ctrl_c_while_a_node_starts_ends_everything(tmp_path, kind):
+    folder = tmp_path / "demo"
+    folder.mkdir()
+    command = [sys.executable, "-m", "gateway.cli", "demo", "--cluster", "--port", "0", "--json"]
+    errors = (tmp_path / "errors").open("w")
+    with subprocess.Popen(
+        command, env=os.environ | {"TMPDIR": str(folder)}, stdout=subprocess.PIPE, stderr=errors, text=True
+    ) as demo:  # fmt: skip
+        deadline = time.monotonic() + 6 * patience_s()
+        while not any(kind in words(process) for process in mentions(folder)):
+            assert demo.poll() is None and time.monotonic() < deadline, (tmp_path / "errors").read_text()
+            time.sleep(0.01)
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(patience_s()) == 0, (tmp_path / "errors").read_text()
+        assert [json.loads(line) for line in demo.stdout.readlines()] == [{"trades": 0, "takeovers": 0}]
+    errors.close()
+    assert list(folder.iterdir()) == [] and mentions(folder) == []
+
+
+def words(process):
+    """The arguments of a process; none of one that has ended."""
+    with suppress(OSError):
+        return (Path("/proc") / str(process) / "cmdline").read_bytes().decode().split("\0")
+    return []
 
 
 def test_the_nodes_folders_are_the_demos_own(tmp_path, capsys):

@@ -6,10 +6,13 @@ import shutil
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from engine import host
-from gateway.client import Client
+from engine.codes import CommandKind, OrdType, Side, TimeInForce
+from engine.schema import COMMAND, EVENT
+from gateway.client import Client, Disconnected
 from gateway.cluster import handover
 from gateway.net.server import Server
 from tests.cluster.servers import need_servers, one_server
@@ -152,5 +155,63 @@ def test_a_handover_that_nobody_takes_up_is_refused_and_what_waited_is_served(tm
                     await traded(told, works, 20)
                     await until(lambda: follower.handed_to == "")
             await leader.stop()
+
+    play(story())
+
+
+async def rows_without_pause(client, ends, sent):
+    """Frames of one order each, none of which is sent twice by the program."""
+    row = np.zeros(1, COMMAND)
+    row["kind"], row["side"], row["ord_type"] = CommandKind.NEW, Side.BUY, OrdType.LIMIT
+    row["tif"], row["qty_lots"], row["price_ticks"] = TimeInForce.GTC, 1, 10_000
+    for number in itertools.count(1):
+        row["cl_ord_id"] = number
+        while not ends.is_set():
+            try:
+                client.send_rows(row)
+                sent.append(number)
+                break
+            except Disconnected:
+                await client.is_connected.wait()
+        if ends.is_set():
+            return
+        await asyncio.sleep(0.002)
+
+
+def test_rows_that_waited_in_a_handover_are_taken_once_by_the_new_leader(tmp_path):
+    async def story():
+        with one_server(tmp_path / "n1") as server:
+            one, two = (node(tmp_path, server, name, standby_silence_ms=60_000) for name in "ab")
+            for config in (one, two):
+                Path(config.data).mkdir(mode=0o700)
+            (alice,) = set_up(one, ["alice"])
+            shutil.copy(one.vault, two.vault)
+            leader = Server(one)
+            await leader.start()
+            await until(lambda: leader.venue.projection.ticker(0).mark_subticks)
+            async with following(two) as run:
+                await until(lambda: may_lead(run))
+                urls = [f"ws://127.0.0.1:{each.port}" for each in (leader, run.server)]
+                client, refused, heard = Client(urls, alice.key.id, alice.key.secret, binary=True), [], []
+                client.on_refusal = refused.append
+                client.on_rows = lambda rows: heard.extend(rows.tolist())
+                await client.connect()
+                ends, sent = asyncio.Event(), []
+                work = asyncio.create_task(rows_without_pause(client, ends, sent))
+                await until(lambda: len(heard) > 50)
+                answer = await asked(one)
+                assert (answer.state, answer.node) == ("done", "b"), answer
+                await until(lambda: str(run.server.port) in client.url and client.is_connected.is_set())
+                await leader.leave()
+                more = len(heard) + 50
+                await until(lambda: work.done() or len(heard) > more)
+                ends.set()
+                await work
+                await until(lambda: refused or len(heard) >= len(sent))
+                assert not refused
+                place = EVENT.names.index("cl_ord_id")
+                assert sorted(event[place] for event in heard) == sent
+                assert sorted(order.cl_ord_id for order in await client.open_orders()) == sent
+                await client.close()
 
     play(story())

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,7 @@ def test_a_fenced_leader_is_cut_and_follows_and_shows_nothing_of_what_was_cut(tm
 
 
 async def ends_in_the_midst(server, config, monkeypatch):
-    """A cut whose process ends before the journal is cut: everything else was moved."""
+    """A cut whose process ends before the journal is cut: everything else was moved or copied."""
     rejoin = pytest.importorskip("gateway.cluster.rejoin")
     stream = pytest.importorskip("gateway.cluster.log_stream").LogStream([server.address], "t")
     await stream.connect()
@@ -97,8 +98,11 @@ async def ends_in_the_midst(server, config, monkeypatch):
         patched.setattr(rejoin, "_truncate", end)
         await rejoin.cut_unreplicated(stream, config)
     await stream.close()
-    assert host.log_end(config.journal) == before and not config.registry.exists()
-    assert [folder.suffix for folder in kept_of(config)] == [".part"]
+    (folder,) = kept_of(config)
+    assert host.log_end(config.journal) == before and folder.suffix == ".part"
+    assert (folder / config.registry.name).exists()
+    has_commands = bool(json.loads((folder / "fenced.json").read_text())["commands"])
+    assert config.registry.exists() is not has_commands
 
 
 def test_a_leader_whose_stop_outlasts_the_silence_comes_back_as_a_standby(tmp_path, monkeypatch):
@@ -131,22 +135,29 @@ def test_a_leader_whose_stop_outlasts_the_silence_comes_back_as_a_standby(tmp_pa
 
 
 def test_a_node_that_led_last_keeps_what_the_stream_has_not(tmp_path):
-    """Nobody has led since: its next start as the leader sends it."""
+    """Nobody has led since: its next start as the leader sends it, whatever the node is called then."""
 
     async def story():
         with one_server(tmp_path / "n1") as server:
             one = node(tmp_path, server, "a")
             Path(one.data).mkdir(mode=0o700)
             set_up(one, ["alice"])
-            async with leading(one):
+            async with leading(one) as leader:
                 server.stop()
+                await until(lambda: leader.venue.engine.durable_seq > leader._replication.replicated_seq)
             server.go_on()
             tail = host.log_end(one.journal)
             rejoin = pytest.importorskip("gateway.cluster.rejoin")
             stream = pytest.importorskip("gateway.cluster.log_stream").LogStream([server.address], "t")
             await stream.connect()
-            assert await rejoin.cut_unreplicated(stream, one) is None
-            await stream.close()
+            renamed = replace(one, cluster=replace(one.cluster, node="c"))
+            for config in (one, renamed):
+                assert await rejoin.cut_unreplicated(stream, config) is None
             assert host.log_end(one.journal) == tail and not kept_of(one)
+            async with leading(renamed) as leader:
+                assert leader._replication.epoch == 2
+            found = await stream.last()
+            assert found.message.author.node == "c" and found.message.last_seq >= tail.last_seq
+            await stream.close()
 
     play(story())

@@ -155,11 +155,11 @@ def test_a_standby_follows_answers_and_leads(tmp_path):
     play(story())
 
 
-def scripted(folder):
+def scripted(folder, **settings):
     """The messages of a venue that traded and was stopped."""
 
     async def story():
-        async with market(folder) as (primary, clients):
+        async with market(folder, **settings) as (primary, clients):
             script = Script(primary.venue.config)
             script.begin()
             script.registry()

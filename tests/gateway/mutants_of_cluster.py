@@ -3,6 +3,8 @@
 from tests.gateway.mutants import Mutant
 
 PUBLISHER = "tests/cluster/test_publisher.py"
+STALLS = "tests/cluster/test_handover_stalls.py"
+CUTS = "tests/cluster/test_cuts.py"
 BASES = "tests/cluster/test_bases.py"
 RELEASED = "tests/gateway/venue/test_released.py"
 
@@ -76,5 +78,45 @@ CLUSTER_MUTANTS = (
         "another node's epoch is not heeded", "cluster/publisher.py",
         "message.author.epoch > self.author.epoch:", "message.author.epoch > 1 << 40:",
         f"{PUBLISHER}::test_one_that_is_fenced_confirms_nothing_behind_the_other_epoch",
+    ),
+    Mutant(
+        "orders are taken while nobody knows who leads", "net/handing_over.py",
+        "health.report(NOT_REPLICATED, Effect.READ_ONLY", "health.report(NOT_REPLICATED, Effect.ALARM",
+        f"{STALLS}::test_an_offer_that_nobody_takes_up_is_taken_back_once_the_stream_is_back",
+    ),
+    Mutant(
+        "a publisher that ended says that nobody took the offer up", "cluster/replication.py",
+        "while told is _GONE and self.standing", "while told is None and self.standing",
+        f"{STALLS}::test_an_offer_that_nobody_takes_up_is_taken_back_once_the_stream_is_back",
+    ),
+    Mutant(
+        "rows that the old leader took are sent to the new one too", "client/sent_rows.py",
+        "if at >= first and refused.get(at, True)]", "if refused.get(at, True)]",
+        "tests/gateway/client/test_sent_rows.py",
+    ),
+    Mutant(
+        "an old answer of the stream cuts what came from it", "cluster/rejoin.py",
+        "if not led and (led is not None or last.message.place == place):", "if led is None:",
+        f"{CUTS}::test_a_folder_that_is_one_with_the_stream_is_never_cut_by_an_old_answer",
+    ),
+    Mutant(
+        "an answer from before the own epoch cuts what was sent in it", "cluster/rejoin.py",
+        "if last is None or last.seq >= known_seq:", "if last is None or last.seq:",
+        f"{CUTS}::test_an_answer_that_does_not_have_the_own_epoch_is_waited_out",
+    ),
+    Mutant(
+        "a node that was renamed cuts its own end", "cluster/led_epochs.py",
+        "return author.node == name if led is None else", "return author.node == name if led else",
+        f"{CUTS}::test_a_node_with_another_name_keeps_the_end_that_it_wrote_last",
+    ),
+    Mutant(
+        "a leader does not note which epoch it begins", "cluster/publisher_process.py",
+        "                led_epochs.note(data, LedEpoch(*author, sequence + 1))\n", "",
+        "tests/cluster/test_rejoin.py::test_a_node_that_led_last_keeps_what_the_stream_has_not",
+    ),
+    Mutant(
+        "a cut that is run again counts what is left", "cluster/rejoin.py",
+        "_noted_cut(moving) or _counted_cut(", "_counted_cut(",
+        f"{CUTS}::test_a_cut_that_ends_in_the_midst_has_the_figures_of_the_whole_cut",
     ),
 )  # fmt: skip

@@ -218,3 +218,32 @@ def test_who_sends_much_at_once_is_read_no_faster_than_served(tmp_path):
         other_writer.close()
 
     conversation(tmp_path, talk)
+
+
+def test_while_the_venue_holds_only_health_is_answered_and_the_rest_waits_in_its_order(tmp_path):
+    async def talk(connect, server):
+        server.turns.hold()
+        (health, writer), (waits, other), (upgrades, third) = [await connect() for _ in range(3)]
+        other.write(get(b"/healthz") + get() + get(b"/healthz"))
+        third.write(UPGRADE)
+        for target in (b"/healthz", b"/readyz"):
+            writer.write(get(target) + get(target, verb=b"HEAD"))
+            assert [(await answered(health, has_body))[0] for has_body in (True, False)] == [200, 200]
+        assert (await answered(waits))[0] == 200
+        operations, writer = await asyncio.open_connection("127.0.0.1", server.operations_port)
+        writer.write(get(b"/metrics"))
+        assert b"lionrock_ready" in (await answered(operations))[2]
+        await until(lambda: sum(each._held is not None for each in server.connections.http) == 2)
+        for each in server.connections.http:
+            if each._held is not None:
+                each._time_is_up()
+        await asyncio.sleep(0.1)
+        assert not waits._buffer and not upgrades._buffer and not waits.at_eof() and not upgrades.at_eof()
+        server.turns.go_on([*server.connections.http, *server.operations_connections.http])
+        assert json.loads((await answered(waits))[2])["result"] > 0
+        assert (await answered(waits))[2] == b'{"live":true}'
+        assert (await upgrades.readline()).split()[1] == b"101"
+        for each in (other, third, writer):
+            each.close()
+
+    conversation(tmp_path, talk)
