@@ -25,7 +25,7 @@ from gateway.registry.vault import Vault
 try:
     from gateway.commands.serving import SWITCH_SECONDS, tune
 except ModuleNotFoundError:  # a build from before `lionrock standby` has them beside its one command
-    from gateway.commands.serve import SWITCH_SECONDS, tune  # type: ignore[attr-defined,no-redef]
+    from gateway.commands.serve import SWITCH_SECONDS, tune
 
 
 def set_up(config: settings.Config, names: list[str], deposit_micros: int) -> list[Trader]:

@@ -97,6 +97,20 @@ class Cluster:
     stall_ms: Annotated[
         int, Meta(ge=100, le=600_000, description="nothing is taken while a record has waited so long for the stream")
     ] = 1000
+    bases: Annotated[
+        int,
+        Meta(
+            ge=0, le=16, description="so many of the newest snapshots are kept in the servers' object store, with what "
+            "else a new standby begins from; 0: none"
+        ),
+    ] = 2
+    retain_commands: Annotated[
+        int,
+        Meta(
+            ge=0, le=1 << 40, description="the stream keeps at least so many of the latest commands, and all that a "
+            "base or a connected standby needs; what is older is purged; 0: it keeps everything"
+        ),
+    ] = 0
 
     @property
     def is_on(self) -> bool:
@@ -365,6 +379,11 @@ def _check_cluster(cluster: Cluster) -> None:
     for server in cluster.server_list:
         if not server.startswith(("nats://", "tls://")):
             raise ConfigError(f"cluster.servers: {_quoted(server)}; write nats://HOST:PORT or tls://HOST:PORT")
+    if cluster.retain_commands and not cluster.bases:
+        raise ConfigError(
+            f"cluster.retain_commands: {cluster.retain_commands}, and cluster.bases is 0: a purged stream without a "
+            "base starts no standby; set bases to 1 or more, or retain_commands to 0"
+        )
 
 
 def _read_toml(path: str) -> dict[str, Any]:

@@ -59,7 +59,8 @@ class PurgedError(host.JournalError):
     def __init__(self, stream: str, first_seq: int, needed_seq: int) -> None:
         super().__init__(
             f"stream {stream}: it begins with message {first_seq}, and this node needs {needed_seq}, which was purged; "
-            "begin with an empty data folder and a newer backup: lionrock restore"
+            "start it again: it begins from a base in the object store if there is one that can be used, or else begin "
+            "with an empty data folder and a newer backup: lionrock restore"
         )
 
 

@@ -169,6 +169,8 @@ class Present(msgspec.Struct, frozen=True, kw_only=True):
     process: str
     stream_seq: int
     """How far it has the stream."""
+    noted_seq: int = 0
+    """The message behind which it would go on if it were begun again now; a release before this one does not say."""
     why_not: str = ""
     """Why it must not lead now; empty when it may."""
 
@@ -193,6 +195,11 @@ def stream_name(venue: str) -> str:
 def log_subject(venue: str) -> str:
     """The one subject of that stream."""
     return f"log.{venue}"
+
+
+def base_bucket(venue: str) -> str:
+    """The bucket of the object store that has what a standby can begin from."""
+    return f"BASE_{venue}"
 
 
 def beat_subject(venue: str) -> str:

@@ -23,6 +23,7 @@ import uvloop
 from engine import host
 from gateway.cluster import pipe
 from gateway.cluster.answers import Reply, SetupError, StreamError
+from gateway.cluster.base_offers import BaseOffers
 from gateway.cluster.beginning import (
     FencedError,
     RefusedError,
@@ -71,6 +72,7 @@ class PublisherProcess:
         self._reader = FrameReader()
         self._task: asyncio.Task[None] | None = None
         self._is_leading = False
+        self._offers = BaseOffers(self._stream, settings.data, lambda at: self._tell(pipe.message_frame(pipe.BASE, at)))
         self._is_handing = False
         """Whether another node was asked to lead, and has all of this one's records."""
         self._out = bytearray()
@@ -164,12 +166,13 @@ class PublisherProcess:
     def _mark(self) -> None:
         """Have whoever follows take the digest of its state behind the last record."""
         assert self._publisher is not None
-        self._publisher.put(mark_message(self._author, self._end))
+        self._offers.marked(self._publisher.put(mark_message(self._author, self._end)), self._end)
         self._tell(pipe.beat_frame(self._end.last_seq, pipe.MARKED))
 
     def _digest(self, digested: Digested) -> None:
         assert self._publisher is not None
-        self._publisher.put(digest_message(self._author, self._end, digested.at_seq, digested.digest))
+        seq = self._publisher.put(digest_message(self._author, self._end, digested.at_seq, digested.digest))
+        self._offers.digested(digested, seq, self._side_files.values())
 
     async def _beat(self, last_seq: int) -> None:
         if self._is_leading:
@@ -245,6 +248,7 @@ class PublisherProcess:
         if lead.sequence:
             sequence, self._author = lead.sequence, Author(lead.epoch, self._settings.node)
             self._end = host.LogEnd(*lead.end)
+            self._offers.epoch_seq = sequence
         else:
             sequence, lacking = await self._begin_epoch(lead)
         publisher = self._publisher = Publisher(self._stream, self._author, sequence, self._settings.window)
@@ -282,6 +286,7 @@ class PublisherProcess:
                 message = epoch_message(author, begun.end, lead.reason, lead.addresses, self._settings.process)
                 if await self._is_written(sequence, message):
                     self._author, self._end = author, begun.end
+                    self._offers.epoch_seq = sequence + 1
                     return sequence + 1, begun.lacking
             except StreamError as error:
                 self._stream.drop()

@@ -22,6 +22,8 @@ import msgspec
 from engine import host
 from gateway import clock
 from gateway.cluster import pipe
+from gateway.cluster.base import BaseAt
+from gateway.cluster.bases import Bases
 from gateway.cluster.messages import PROCESS, Place, Reason
 from gateway.cluster.pipe import FrameReader, Lead, Report, Settings, SideChanged, Standing, Successor
 from gateway.config import Config
@@ -89,6 +91,7 @@ class Replication:
         self.stream_seq = 0
         """Once another node leads as it was asked to: where the stream ended, with everything of this node."""
         self.restarts = 0
+        self.bases = Bases(config)
         self._told: Successor | None = None
 
     @property
@@ -122,6 +125,7 @@ class Replication:
         settings = Settings(
             servers=cluster.server_list, venue=cluster.venue, node=cluster.node_name, replicas=cluster.replicas,
             window=max(PUBLISHED, cluster.under_way), process=PROCESS,
+            data=str(Path(self._config.data).resolve()) if cluster.bases else "",
         )  # fmt: skip
         root = str(Path(__file__).parents[2])
         paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -309,6 +313,8 @@ class Replication:
                 self._changed.set()
             elif kind == pipe.MARKED:
                 self.on_marked(pipe.read_beat(content))
+            elif kind == pipe.BASE:
+                self.bases.offer(msgspec.msgpack.decode(content, type=BaseAt))
             elif kind == pipe.FINISHED:
                 self._is_closing = True
                 self._changed.set()
@@ -344,6 +350,7 @@ class Replication:
             health.report(NAME, Effect.READ_ONLY, f"{cause}{why}", _REMEDY)
         elif self._unconfirmed_bytes <= cluster.window_bytes // 2:
             health.clear(NAME)
+        self.bases.look(health)
 
     def status(self) -> dict[str, object]:
         """What clients are told of the cluster."""
@@ -399,4 +406,5 @@ class Replication:
     def close(self) -> None:
         """End the process, whatever it has still to do."""
         self._is_closing = True
+        self.bases.close()
         self._let_go()

@@ -32,7 +32,7 @@ class SideCopy:
         """`whole` is called with the copy each time that it is another whole version."""
         self.path = path
         self._whole = whole
-        self._note = path.with_name(f"{path.name}.version")
+        self._note = _note_of(path)
         self._parts: list[SideMessage] = []
         self.version = (0, 0)
         """The epoch and the version of what the copy has; (0, 0) without any."""
@@ -113,6 +113,15 @@ class SideCopy:
             f"{self.path}: version {message.version} of {message.name}, epoch {message.epoch}, {why}; keep this data "
             "folder aside and begin the standby anew with an empty one, or with a restored backup"
         )
+
+
+def note_version(copy: Path, version: tuple[int, int]) -> None:
+    """Note of which epoch and version a copy is that came whole in another way. Its database is still to be written."""
+    disk.write_atomically(_note_of(copy), [msgspec.msgpack.encode((*version, True))])
+
+
+def _note_of(copy: Path) -> Path:
+    return copy.with_name(f"{copy.name}.version")
 
 
 def into_database(copy: Path, path: Path) -> None:

@@ -36,6 +36,11 @@ class SideFile:
         self._sent = b""
         self._version = 0
 
+    @property
+    def sent(self) -> tuple[int, bytes]:
+        """The version that was sent last, and the file as it was then; version 0 when none was."""
+        return self._version, self._sent
+
     def changes(self) -> list[Change]:
         """What has been committed since the last call; nothing when that is nothing. sqlite3.Error."""
         image = _image(self._path)

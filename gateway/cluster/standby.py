@@ -82,9 +82,18 @@ class _Noted(msgspec.Struct):
     leader: EpochMessage | None
 
 
-def note_place(data: Path, stream_seq: int) -> None:
-    """Note in a data folder that it has everything up to this message of the stream, for the next start. OSError."""
-    disk.write_atomically(data / PLACE, [msgspec.msgpack.encode(_Noted(stream_seq, None))])
+def note_place(data: Path, stream_seq: int, leader: EpochMessage | None = None) -> None:
+    """Note in a data folder that it has everything up to this message of the stream, for the next start. OSError.
+
+    `leader`: who leads there, if it is known.
+    """
+    disk.write_atomically(data / PLACE, [msgspec.msgpack.encode(_Noted(stream_seq, leader))])
+
+
+def noted_seq(data: Path) -> int:
+    """The message of the stream up to which a data folder has everything; 0 when nothing says so. OSError."""
+    notes = data / PLACE
+    return msgspec.msgpack.decode(disk.read(notes), type=_Noted).stream_seq if disk.current().is_there(notes) else 0
 
 
 class Standby:
@@ -100,6 +109,8 @@ class Standby:
         self._wake = asyncio.Event()
         """Set when the leader hands over to this node."""
         self._has_twin = False
+        self._noted_seq = 0
+        """The message behind which another start would go on."""
         self._leader_seq = 0
         """The last sequence that the leader has said it has."""
         self.on_taken: Callable[[], None] = _nothing
@@ -171,6 +182,7 @@ class Standby:
         if disk.current().is_there(self._notes):
             noted = msgspec.msgpack.decode(disk.read(self._notes), type=_Noted)
             self._follower.stream_seq, self._follower.leader = noted.stream_seq, noted.leader
+        self._noted_seq = self._follower.stream_seq
 
     async def _bounds(self) -> Bounds | None:
         """What the stream has, however long it takes to find out."""
@@ -256,7 +268,8 @@ class Standby:
         if follower.leader is None or follower.copy is None:
             why_not = why_not or "it has not seen who leads yet"
         present = Present(
-            node=self._node.name, process=PROCESS, stream_seq=follower.stream_seq, why_not=why_not
+            node=self._node.name, process=PROCESS, stream_seq=follower.stream_seq, why_not=why_not,
+            noted_seq=self._noted_seq,
         )  # fmt: skip
         with suppress(NatsError, OSError):
             await found.respond(pack_present(present))
@@ -303,6 +316,7 @@ class Standby:
                 noted_ns = clock.steady_ns()
                 data = msgspec.msgpack.encode(noted)
                 await loop.run_in_executor(None, disk.write_atomically, self._notes, [data])
+                self._noted_seq = noted.stream_seq
 
     # --- leading --------------------------------------------------------------------------------------------------
 

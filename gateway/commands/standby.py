@@ -18,7 +18,8 @@ _EXAMPLES = """examples:
   lionrock restore backups --to /var/lib/lionrock && lionrock standby --cluster nats://... --venue hk --node b \\
       --data /var/lib/lionrock
 
-An empty data folder is filled from the stream if that has the whole log; else begin with a restored backup.
+An empty data folder is filled from the stream if that has the whole log, else from a base in the servers' object store;
+without one begin with a restored backup.
 The vault's key never travels through the stream: copy it from the leader's data folder once, and name it with --vault.
 Until it leads it answers questions and refuses orders (STANDBY). It leads by itself after cluster.standby_silence_ms
 without a heartbeat, if the stream says so.

@@ -14,6 +14,7 @@ from typing import Any
 
 from engine import host
 from engine.host import BrokenError, JournalError
+from gateway.cluster.base_fetch import begin_from_base, present
 from gateway.cluster.follower import DivergenceError, Follower
 from gateway.cluster.log_stream import LogStream, StreamError
 from gateway.cluster.messages import MessageError
@@ -137,7 +138,9 @@ class Run:
         await self._connect()
         config = self._config
         noted = None
-        cut = await cut_unreplicated(self._stream, config)
+        async with present(self._stream, config.cluster.node_name, lambda: 0):  # nothing is purged that it looks at
+            cut = await cut_unreplicated(self._stream, config)
+        based = await begin_from_base(self._stream, config)
         if not (host.holds_journal(config.journal) and config.registry.exists()):
             noted = await self._fill()
         server = self.server = StandbyServer(config)
@@ -162,9 +165,10 @@ class Run:
             {
                 "url": self._address, "port": server.port, "operations_port": server.operations_port,
                 "sequence": venue.engine.last_seq, "cut": None if cut is None else cut.facts(),
+                "base": None if based is None else based.facts(),
             },
             f"standby of {config.cluster.venue}: listens on {self._address}, from sequence {venue.engine.last_seq}"
-            + ("" if cut is None else f"\n{cut.line}"),
+            + "".join(f"\n{each.line}" for each in (cut, based) if each is not None),
         )  # fmt: skip
         await self._follow(server, standby)
 
@@ -215,7 +219,8 @@ class Run:
         if copy is not None:
             standby.begin()
         _LOG.info("the data folder is filled from the stream", extra=event("filling"))
-        await standby.catch_up(lambda: follower.copy is not None and config.registry.exists())
+        async with present(self._stream, config.cluster.node_name, lambda: follower.stream_seq):
+            await standby.catch_up(lambda: follower.copy is not None and config.registry.exists())
         assert follower.copy is not None
         follower.copy.close()
         return follower

@@ -7,6 +7,7 @@ import numpy as np
 from prometheus_client.core import Metric
 
 from engine.codes import CommandKind, Reason
+from gateway import clock
 from gateway.operations.families import NS_PER_S, counter, counters, gauge, histograms
 from gateway.venue.venue import Venue
 
@@ -109,3 +110,13 @@ def _copies(venue: Venue) -> Iterator[Metric]:
     yield gauge("cluster_leading", "1 while the stream takes what this node writes", float(copies.is_leading))
     text = "How often the process that publishes the log had to be begun again"
     yield counter("cluster_publisher_restarts", text, copies.restarts)
+    bases = copies.bases
+    yield counter("cluster_base_failures", "Bases for standbys that could not be put into the store", bases.failures)
+    if bases.last_seq:
+        text = "The last command in the newest base that this node has put into the object store"
+        yield counter("cluster_base_sequence", text, bases.last_seq)
+        yield gauge("cluster_base_age_seconds", "How old that base is", (clock.wall_ns() - bases.last_ns) / NS_PER_S)
+        yield gauge("cluster_base_duration_seconds", "How long it took to put it", bases.last_seconds)
+        yield gauge("cluster_base_bytes", "How large it is on a disk", bases.last_bytes)
+        text = "The first message that the stream had behind it: what is older was purged"
+        yield gauge("cluster_stream_first_message", text, bases.stream_first_seq)

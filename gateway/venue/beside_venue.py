@@ -4,6 +4,7 @@ Such a process has a pipe from the venue as its standard input, and another one 
 """
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -60,6 +61,14 @@ def end_with(source: IO[bytes]) -> None:
         os._exit(INPUT_ENDED)
 
     threading.Thread(target=watch, name="venue", daemon=True).start()
+
+
+def tell(said: object) -> None:
+    """Say something to the venue, as a line of JSON. Where the venue has ended meanwhile, so does this process."""
+    try:
+        print(json.dumps(said), flush=True)
+    except BrokenPipeError:
+        os._exit(INPUT_ENDED)
 
 
 def pause() -> None:

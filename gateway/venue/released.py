@@ -19,6 +19,20 @@ class MissetError(host.JournalError):
     """The servers or the settings of a cluster are not as a venue needs them: one line with the remedy."""
 
 
+class Bases(Protocol):
+    """What others can begin from, in the servers' object store."""
+
+    last_seq: int
+    """The last command in the newest one that this node has put there; 0 without one."""
+    last_ns: int
+    """When it was put, wall time."""
+    last_seconds: float
+    last_bytes: int
+    failures: int
+    stream_first_seq: int
+    """The first message that the stream had then; 0 when nothing is known."""
+
+
 class Copies(Protocol):
     """Who has copies of the log elsewhere."""
 
@@ -33,6 +47,11 @@ class Copies(Protocol):
     """In which epoch this node leads."""
     restarts: int
     """How often what sends to them had to be begun again."""
+
+    @property
+    def bases(self) -> Bases:
+        """What a new one begins from."""
+        ...
 
     @property
     def is_leading(self) -> bool:

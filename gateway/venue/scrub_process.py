@@ -6,7 +6,6 @@ archives and snapshots, the history on disk, the registry; or the named parts al
 """
 
 import contextlib
-import json
 import sqlite3
 import sys
 import threading
@@ -21,7 +20,7 @@ from gateway.read_model.account_index import AccountIndex
 from gateway.read_model.history_file import HistoryError, HistoryFile, UnmadeError
 from gateway.registry import row_checks
 from gateway.registry.errors import DamagedError
-from gateway.venue.beside_venue import end_with, give_way
+from gateway.venue.beside_venue import end_with, give_way, tell
 
 MAX_FAULTS = 100
 """So many are told at most: they are read at the end, from a pipe."""
@@ -114,8 +113,8 @@ def main(data: str, bytes_per_s: str, *parts: str) -> None:
     pace = Pace(int(bytes_per_s))
     for number, fault in enumerate(faults(Path(data), pace, parts or PARTS)):
         if number < MAX_FAULTS:
-            print(json.dumps({"part": fault.part, "fault": fault.text}), flush=True)
-    print(json.dumps({"checked_bytes": pace.checked_bytes}))
+            tell({"part": fault.part, "fault": fault.text})
+    tell({"checked_bytes": pace.checked_bytes})
 
 
 if __name__ == "__main__":

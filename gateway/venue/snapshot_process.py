@@ -6,7 +6,6 @@ input and answers with one on standard output. It ends at once when its input en
 """
 
 import contextlib
-import json
 import logging
 import os
 import signal
@@ -27,7 +26,7 @@ from gateway.read_model.history_file import HistoryError
 from gateway.read_model.history_store import follow
 from gateway.read_model.projection import Projection
 from gateway.registry.noted import has_noted, unfinished_sweeps
-from gateway.venue.beside_venue import end_with, give_way, pause
+from gateway.venue.beside_venue import end_with, give_way, pause, tell
 from gateway.venue.disk_space import sparing
 from gateway.venue.recovery import Recovered, projection_path, write_pair
 from gateway.venue.sweeps import Sweeps
@@ -176,7 +175,7 @@ def main() -> None:
     order = msgspec.json.decode(line, type=Order)
     with sparing(Path(order.data), order.reserve_bytes):
         done = answer(order)
-    print(json.dumps(msgspec.to_builtins(done)), flush=True)
+    tell(msgspec.to_builtins(done))
     os._exit(1 if done.problem else 0)
 
 

@@ -229,9 +229,15 @@ class Venue:
         self.released.copies, self.released.waits = copies, self.config.cluster.acknowledge == "replicated"
         copies.on_replicated = self._became_replicated
         self.engine.journal.tell_records(copies.on_record, copies.has_room if self.released.waits else None)
-        self.snapshots.compare_by(copies.mark, copies.digested)
+        self.snapshots.compare_by(copies.mark, self._tell_digest)
         copies.on_marked = self.snapshots.marked
         self._copy_registry()
+
+    def _tell_digest(self, seq: int, digest: str) -> None:
+        """A snapshot was written that ends at a mark. What the registry has noted by then goes ahead of its digest."""
+        self._copy_registry()
+        assert self.released.copies is not None
+        self.released.copies.digested(seq, digest)
 
     def _became_replicated(self) -> None:
         """The copies have more: a record that was held for that is written while the answers are released."""

@@ -100,6 +100,8 @@ class Trader:
         self.answers: list[Answered] = []
         self.seen: list[str] = []
         """The refusals and lost connections that its program saw."""
+        self.is_over = False
+        """Set, it sends nothing more: `trade` ends behind the answer to what is on its way."""
         self._resting: list[int] = []
         self._before = Decimal(0)
         self._first_trade_seq = 1
@@ -119,8 +121,8 @@ class Trader:
         return sum((each.size for each in await self.client.positions()), Decimal(0))
 
     async def trade(self) -> None:
-        """Place orders and cancel some, for ever."""
-        while True:
+        """Place orders and cancel some, until it is over."""
+        while not self.is_over:
             try:
                 if len(self._resting) >= MOST_OPEN or (self._resting and self._rolls.random() < 0.3):
                     await self._cancel()
@@ -362,7 +364,13 @@ class Load:
                 self.check()
 
     async def end(self) -> list[str]:
-        """Trade no more; what the venue has that contradicts what was told."""
+        """Trade no more; what the venue has that contradicts what was told.
+
+        An order on its way could still trade while another client's history is read: its answer is waited for.
+        """
+        for trader in (*self.traders, self._loyal):
+            trader.is_over = True
+        await asyncio.wait(self._works, timeout=CONNECT_SECONDS)
         for work in self._works:
             work.cancel()
         await asyncio.gather(*self._works, return_exceptions=True)

@@ -3,6 +3,7 @@
 from tests.gateway.mutants import Mutant
 
 PUBLISHER = "tests/cluster/test_publisher.py"
+BASES = "tests/cluster/test_bases.py"
 RELEASED = "tests/gateway/venue/test_released.py"
 
 CLUSTER_MUTANTS = (
@@ -34,6 +35,42 @@ CLUSTER_MUTANTS = (
         "a node leads from a journal that has more than the stream", "cluster/follower.py",
         "        if self.is_ahead:\n", "        if self.copy is None:\n",
         "tests/cluster/test_standby_venue.py::test_a_node_whose_journal_has_more_than_the_stream_does_not_lead",
+    ),
+    Mutant(
+        "the stream is purged past the older base", "cluster/retention.py",
+        "wanted = [retained_seq, *(name.stream_seq for name in bases), ", "wanted = [retained_seq, ",
+        f"{BASES}::test_the_first_message_that_stays_is_what_the_slowest_needs",
+    ),
+    Mutant(
+        "the stream is purged past a standby", "cluster/retention.py",
+        "*(standby.noted_seq for standby in standbys)", "*(standby.stream_seq for standby in standbys)",
+        f"{BASES}::test_the_first_message_that_stays_is_what_the_slowest_needs",
+    ),
+    Mutant(
+        "the stream is purged while there is one base", "cluster/retention.py",
+        "if not retain_commands or len(bases) < kept:", "if not retain_commands or not bases:",
+        f"{BASES}::test_the_stream_is_purged_behind_the_bases_and_never_past_a_standby_or_what_is_retained",
+    ),
+    Mutant(
+        "a base without its manifest counts", "cluster/base_store.py",
+        "for name, paths in found.items() if MANIFEST in paths)", "for name, paths in found.items() if paths)",
+        f"{BASES}::test_a_base_without_its_manifest_is_not_used_and_is_taken_away",
+    ),
+    Mutant(
+        "the hash of a fetched file is not compared", "cluster/base_fetch.py",
+        "if (self._size_bytes, self._hasher.hexdigest()) != (self._file.size_bytes, self._file.sha256):",
+        "if self._size_bytes != self._file.size_bytes:",
+        f"{BASES}::test_a_damaged_base_is_refused_in_one_line_and_the_older_one_is_used",
+    ),
+    Mutant(
+        "a base is not held against its mark", "cluster/base_fetch.py",
+        "    if not isinstance(message, MarkMessage) or (", "    if not isinstance(message, MarkMessage) and (",
+        f"{BASES}::test_a_damaged_base_is_refused_in_one_line_and_the_older_one_is_used",
+    ),
+    Mutant(
+        "a node that is fenced puts a base", "cluster/base_process.py",
+        "if last is None or last.message.author != author:", "if last is None:",
+        f"{BASES}::test_a_base_is_not_made_of_what_the_stream_does_not_have_or_by_a_node_that_is_fenced",
     ),
     Mutant(
         "another node's epoch is not heeded", "cluster/publisher.py",

@@ -191,6 +191,7 @@ class OneReader(Target):
         signal.signal(signal.SIGPROF, self._look_at_time)
         signal.setitimer(signal.ITIMER_PROF, MOST_CPU_S / 2, MOST_CPU_S / 2)
         set_values(SMALL)
+        self._as_a_file(*next(iter(self._files.items())), skip_bad=False)  # loads the engine: no input's memory
 
     def close(self) -> None:
         set_values(self.as_users)

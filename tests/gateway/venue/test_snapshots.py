@@ -304,6 +304,17 @@ def test_a_process_ends_with_its_venue(stopped):
     snapshots.close()
 
 
+def test_a_process_whose_venue_has_ended_says_nothing_to_anybody():
+    """The venue may end between the last work of a process and its answer: that is no fault to print."""
+    code = "from gateway.venue import beside_venue; input(); beside_venue.tell({'done': 1})"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        process.stdout.close()
+        assert process.communicate(b"\n")[1] == b""
+        assert process.returncode == beside_venue.INPUT_ENDED
+
+
 GIVING_WAY = """
 import os, threading, time
 from gateway.venue import beside_venue as process
