@@ -90,7 +90,7 @@ class Cluster:
     ] = 300
     under_way: Annotated[
         int, Meta(ge=1, le=4096, description="records on their way to the stream; what comes meanwhile joins the next")
-    ] = 16
+    ] = 2
     window_bytes: Annotated[
         int, Meta(ge=1 << 20, le=1 << 32, description="nothing is taken while more than this is not in the stream")
     ] = 1 << 26

@@ -36,7 +36,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     venue: str
     node: str
     replicas: int
-    window: int
     process: str = ""
     """The random number of the venue's process."""
     heartbeat_ms: int = 50

@@ -1,8 +1,12 @@
-"""Publishes a leader's messages: in order, each once, some of them under way at a time.
+"""Publishes a leader's messages: in order, each once, one of them under way at a time.
 
 The message for each sequence of the stream is fixed when it is queued. So after any doubt (no answer, a refusal, a lost
 connection) nothing is interpreted: the stream's last message is read and compared, and what it lacks is sent again. One
 that still arrives late is stored where it belongs, or refused.
+
+Never two are under way: a message is taken behind any message with the sequence that it expects. Where another node has
+written its epoch in the place of the first, the second would be stored behind that, and who reads the stream's last
+message would find this node's own there.
 """
 
 import asyncio
@@ -37,14 +41,14 @@ class _Queued(NamedTuple):
 class Publisher:
     """The one writer of an epoch. `run` goes on until it is cancelled, or raises FencedError or LostError."""
 
-    def __init__(self, stream: LogStream, author: Author, sequence: int, window: int) -> None:
-        """`sequence`: where the stream ends, with a message of this author's. `window`: how many are under way."""
-        self._stream, self.author, self._window = stream, author, window
+    def __init__(self, stream: LogStream, author: Author, sequence: int) -> None:
+        """`sequence`: where the stream ends, with a message of this author's."""
+        self._stream, self.author = stream, author
         self._queue: deque[_Queued] = deque()
-        """What is not confirmed, in order; the first `_under_way` of them are sent."""
-        self._under_way = 0
-        self._oldest_ns = 0
-        """When something was last answered, or sent with nothing under way before it."""
+        """What is not confirmed, in order."""
+        self._is_sent = False
+        """Whether the first of them is under way."""
+        self._sent_ns = 0
         self._try = 0
         """Counts the times of doubt: an answer from before one is not heard any more."""
         self.confirmed = sequence
@@ -78,31 +82,29 @@ class Publisher:
             await self._rest()
             if self._is_in_doubt:
                 await self._settle()
-            while not self._is_in_doubt and self._under_way < min(self._window, len(self._queue)):
+            while not self._is_in_doubt and self._queue and not self._is_sent:
                 await self._send()
 
     async def _rest(self) -> None:
         """Wait until there is something to do, or an answer has been out for too long."""
         self._wake.clear()
-        if self._is_in_doubt or self._under_way < min(self._window, len(self._queue)):
+        if self._is_in_doubt or (self._queue and not self._is_sent):
             return
-        if not self._under_way:
+        if not self._is_sent:
             await self._wake.wait()
             return
-        left_ms = REPLY_MS - (clock.steady_ns() - self._oldest_ns) / 1e6
+        left_ms = REPLY_MS - (clock.steady_ns() - self._sent_ns) / 1e6
         try:
             async with asyncio.timeout(max(0.0, left_ms / 1000)):
                 await self._wake.wait()
         except TimeoutError:
-            if self._under_way and clock.steady_ns() - self._oldest_ns >= REPLY_MS * 1_000_000:
+            if self._is_sent and clock.steady_ns() - self._sent_ns >= REPLY_MS * 1_000_000:
                 self._stream.drop()
                 self._doubt(f"the stream has not answered for {REPLY_MS} ms")
 
     async def _send(self) -> None:
-        sequence, message = self._queue[self._under_way]
-        if not self._under_way:
-            self._oldest_ns = clock.steady_ns()
-        self._under_way += 1
+        sequence, message = self._queue[0]
+        self._sent_ns, self._is_sent = clock.steady_ns(), True
         number = self._try
         try:
             await self._stream.publish(sequence - 1, message, lambda reply: self._answered(sequence, number, reply))
@@ -116,7 +118,6 @@ class Publisher:
             self._doubt(reply.fault or f"stored at sequence {reply.sequence}, {sequence} was wanted")
             return
         self._confirm(sequence)
-        self._oldest_ns = clock.steady_ns()
         self._wake.set()
 
     def _confirm(self, sequence: int) -> None:
@@ -124,7 +125,7 @@ class Publisher:
         newest = None
         while self._queue and self._queue[0].sequence <= sequence:
             newest = self._queue.popleft()
-            self._under_way = max(0, self._under_way - 1)
+            self._is_sent = False
         self.confirmed = max(self.confirmed, sequence)
         if newest is not None:
             self.on_confirmed(newest.message)
@@ -164,7 +165,7 @@ class Publisher:
                     self._say("silent")
                 await asyncio.sleep(PAUSE_SECONDS)
         self._compare(sequence, message)
-        self._under_way, self._is_in_doubt = 0, False
+        self._is_sent, self._is_in_doubt = False, False
         self._say("leading")
 
     def _compare(self, sequence: int, message: Message | None) -> None:

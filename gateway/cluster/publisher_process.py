@@ -43,6 +43,8 @@ from gateway.cluster.side_pages import SideFile
 from gateway.cluster.stream import Stream
 
 READ_BYTES = 1 << 20
+READ_AHEAD = 16
+"""So many of the records that the stream lacks are read ahead of what is sent."""
 REPLY_SECONDS = 2.0
 HANDOVER_SECONDS = 2.0
 """How long after it was asked a node may take to lead; then that is taken back."""
@@ -252,11 +254,11 @@ class PublisherProcess:
             self._offers.epoch_seq = sequence
         else:
             sequence, lacking = await self._begin_epoch(lead)
-        publisher = self._publisher = Publisher(self._stream, self._author, sequence, self._settings.window)
+        publisher = self._publisher = Publisher(self._stream, self._author, sequence)
         publisher.on_confirmed = self._confirmed
         running = asyncio.create_task(publisher.run())
         for record in lacking:
-            while publisher.waiting > self._settings.window and not running.done():
+            while publisher.waiting > READ_AHEAD and not running.done():
                 await asyncio.sleep(0)
             self._queue(record)
         while publisher.waiting and not running.done():

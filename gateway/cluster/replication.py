@@ -36,8 +36,6 @@ RESTART_SECONDS = 1.0
 READ_BYTES = 1 << 16
 SEND_BYTES = 1 << 22
 SENT_PARTS = 64
-PUBLISHED = 256
-"""Messages under way at most while the stream gets what it lacks. While a venue trades, fewer and larger ones are."""
 FINAL: frozenset[Standing] = frozenset({"fenced", "refused", "setup", "lost", "handed"})
 _REMEDY = (
     "nothing acknowledged is lost; orders are taken again by themselves once a majority of the servers answers: see "
@@ -124,7 +122,7 @@ class Replication:
         cluster = self._cluster
         settings = Settings(
             servers=cluster.server_list, venue=cluster.venue, node=cluster.node_name, replicas=cluster.replicas,
-            window=max(PUBLISHED, cluster.under_way), process=PROCESS, heartbeat_ms=cluster.heartbeat_ms,
+            process=PROCESS, heartbeat_ms=cluster.heartbeat_ms,
             data=str(Path(self._config.data).resolve()) if cluster.bases else "",
         )  # fmt: skip
         root = str(Path(__file__).parents[2])

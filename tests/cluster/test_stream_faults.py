@@ -56,7 +56,7 @@ def test_a_stream_that_is_not_as_it_should_be_is_said(tmp_path):
 
 def test_a_publisher_ends_without_a_word_when_its_venue_was_killed():
     """With something in the socket that the venue had not read."""
-    settings = Settings(servers=[f"nats://127.0.0.1:{free_port()}"], venue="t", node="a", replicas=1, window=1)
+    settings = Settings(servers=[f"nats://127.0.0.1:{free_port()}"], venue="t", node="a", replicas=1)
     ours, theirs = socket.socketpair()
     process = subprocess.Popen(
         [sys.executable, "-m", "gateway.cluster.publisher_process", msgspec.json.encode(settings).decode()],

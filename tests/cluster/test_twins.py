@@ -102,7 +102,7 @@ def test_a_twin_that_is_quicker_is_listened_for_again(tmp_path, is_noted):
 
     async def story():
         ours, theirs = socket.socketpair()
-        settings = pipe.Settings(servers=[], venue="t", node="one", replicas=1, window=1, process="this one")
+        settings = pipe.Settings(servers=[], venue="t", node="one", replicas=1, process="this one")
         process = PublisherProcess(settings, ours)
         process._stream = stream = Raced(script.messages, "one")
         with pytest.raises(answers.SetupError, match="another process of this name"):
