@@ -52,7 +52,7 @@ BREAKS = (
         "            self._take(stored)\n        if not follower.knows_end",
         "            follower.stream_seq = stored.seq\n        if not follower.knows_end", HERE,
     )),
-    Break("stop", Mutant(
+    Break("hang", Mutant(
         "misspelt header", "cluster/messages.py",
         '= "Nats-Expected-Last-Sequence",', '= "nats-expected-last-sequence",', HERE,
     )),

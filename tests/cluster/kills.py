@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import json
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -34,6 +35,7 @@ WARM_SECONDS = 0.7
 """How long the clients trade before each kill."""
 STOP_SECONDS = 2.0
 """How long a stopped leader stands still."""
+HANG_SECONDS = 0.1
 LAG_SECONDS = 0.4
 SLOW_SECONDS = 2.0
 AFTER_SECONDS = 0.2
@@ -42,6 +44,7 @@ FENCED = 5
 WAYS = {
     "kill": "kill -9",
     "stop": "it stands still for 2 s and goes on",
+    "hang": "its publisher stands still, then it does too, with records between them; after 2 s both go on",
     "lag": "kill -9 while the standby gets nothing from the stream, for its consumer is gone",
     "slow": "kill -9 while the servers stand still",
 }
@@ -170,9 +173,13 @@ async def _followed(load: Load, new: Node) -> list[str]:
 async def _harm(running: Cluster, by: str) -> None:
     """One of `WAYS`."""
     leader, servers = running.leader, running.servers
-    if by == "stop":
+    if by in ("stop", "hang"):
+        publishers = leader.publishers() if by == "hang" else []
+        _signal(publishers, signal.SIGSTOP)
+        await asyncio.sleep(HANG_SECONDS if publishers else 0)
         leader.signal(signal.SIGSTOP)
-        asyncio.get_running_loop().call_later(STOP_SECONDS, leader.signal, signal.SIGCONT)
+        loop = asyncio.get_running_loop()
+        loop.call_later(STOP_SECONDS, _signal, [*publishers, leader.process.pid], signal.SIGCONT)
         return
     if by == "lag":
         await servers.drop_consumers()
@@ -183,6 +190,11 @@ async def _harm(running: Cluster, by: str) -> None:
     leader.kill()
     if by == "slow":
         servers.go_on()
+
+
+def _signal(processes: list[int], number: signal.Signals) -> None:
+    for process in processes:
+        os.kill(process, number)
 
 
 def append(path: Path | None, result: Any) -> None:

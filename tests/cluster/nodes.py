@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,16 @@ class Node:
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
         os.kill(self.process.pid, number)
+
+    def publishers(self) -> list[int]:
+        """The processes that publish its log."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                parent = (path / "stat").read_text().rpartition(")")[2].split()[1]
+                if int(parent) == self.process.pid and b"publisher_process" in (path / "cmdline").read_bytes():
+                    found.append(int(path.name))
+        return found
 
     def kill(self) -> None:
         """It is gone at once."""
