@@ -116,7 +116,7 @@ CLUSTER_MUTANTS = (
     ),
     Mutant(
         "a cut that is run again counts what is left", "cluster/rejoin.py",
-        "_noted_cut(moving) or _counted_cut(", "_counted_cut(",
+        "    if not (moving / FACTS).exists():  # else", "    if moving:  # else",
         f"{CUTS}::test_a_cut_that_ends_in_the_midst_has_the_figures_of_the_whole_cut",
     ),
 )  # fmt: skip
