@@ -5,7 +5,7 @@
 # Source:     Project duckdb/duckdb, issues 25824 (CSV) and 25786 (JSON), both open: the type of a column comes from a sample of
 #             20,480 rows, and the cast of what follows is less strict than the one that chose the type.
 # Guess:      What does not fit the type that was found raises, as a word in a column of numbers does, with the advice to raise
-#             sample_size; polars raises here, and pyarrow reads the numbers as they are.
+#             sample_size; polars raises here too, and pyarrow, which looks at the first MiB, reads this file as it is.
 # Behaviour:  An amount of 0.4 is 0, and a price of 60000.5 is 60001 in CSV and 60000 in JSON lines; nothing is said.
 #             Where a writer leaves out the point of a whole number, a quiet hour at whole prices is enough.
 # For us:     Our Tardis export writes every number with the places of its tick or lot, so the first row shows them. Recordings

@@ -4,7 +4,8 @@
 # Version:    hftbacktest 2.4.4 (numba 0.68.1, numpy 2.2.6, polars 2.1.0).
 # Source:     hftbacktest/recorder.py: the price of a record is the middle of best bid and ask, NaN where one is missing.
 #             hftbacktest/stats/metrics.py: SR and Sortino take the differences of equity and drop what is NaN, which are both
-#             the one before such a record and the one behind it. No issue was found.
+#             the one before such a record and the one behind it. Issue 175 of nkaz001/hftbacktest (closed) is about statistics
+#             that are NaN themselves; of this none was found.
 # Guess:      A sample without a price is left out, and the next difference goes from the last known equity to the next one:
 #             the differences add up to the return.
 # Behaviour:  The move across the gap is in no difference. A position of 1 falls from 110 to 90 while the bids are gone for a
