@@ -238,7 +238,7 @@ def _cut(config: Config, place: Place, known: _Known, epoch: int) -> None:
         moving = folder / f"fenced-{epoch}-{known.last_seq + 1}.part"
     disk.current().make_folder(moving)
     disk.current().make_folder(moving / journal.name)
-    cut = _noted_cut(moving) or _counted_cut(moving, journal, place, known)
+    cut = _counted_cut(moving, journal, place, known)
     for path in _made_from(config, known.last_seq, bool(cut.commands)):
         _move(path, moving / path.relative_to(folder))
     if not cut.commands:
@@ -250,7 +250,7 @@ def _cut(config: Config, place: Place, known: _Known, epoch: int) -> None:
             _link(path, moving / journal.name / path.name)
         elif _number(path) == place.segment:
             disk.write_atomically(moving / journal.name / path.name, [disk.read(path)])
-    if not (moving / FACTS).exists():
+    if not (moving / FACTS).exists():  # else a run has noted it that may have moved some of it since
         disk.write_atomically(moving / FACTS, [json.dumps({"epoch": epoch, **cut.facts()}).encode()])
     for path in reversed(segments):
         if _number(path) > place.segment:
@@ -261,7 +261,7 @@ def _cut(config: Config, place: Place, known: _Known, epoch: int) -> None:
 
 
 def _noted_cut(moving: Path) -> Cut | None:
-    """What is cut, as a run has noted it that ended in the midst: it may have moved some of it since."""
+    """What is cut, as it was noted before any of it was moved."""
     if not (moving / FACTS).exists():
         return None
     noted = json.loads(disk.read(moving / FACTS))
@@ -269,7 +269,7 @@ def _noted_cut(moving: Path) -> Cut | None:
 
 
 def _counted_cut(moving: Path, journal: Path, place: Place, known: _Known) -> Cut:
-    """What is cut behind a record."""
+    """What lies behind a record."""
     kinds: Counter[str] = Counter()
     last_seq = known.last_seq
     for record in host.raw_records(journal, place.segment):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from engine import host
-from engine.codes import CommandKind, Side
+from engine.codes import CommandKind, MarketState, Side
 from engine.schema import COMMAND
 from gateway.client import Client, RpcError
 from gateway.cluster import handover
@@ -101,6 +101,11 @@ def answer_of(pair, request):
     return ("", "") if answer is None else (answer.state, answer.line)
 
 
+async def is_trading(server):
+    """The index was old after so long: wait until it is not."""
+    await until(lambda: server.venue.projection.state(0) == MarketState.OPEN)
+
+
 async def offers(server):
     """To whom each offer of the stream is, in their order."""
     stream = log_stream.LogStream([server.address], "t")
@@ -162,6 +167,7 @@ def test_the_offer_is_there_and_the_other_node_leads_once_the_stream_is_back(tmp
                 assert leader.venue.health.worst.name == "HANDED_OVER"
                 await leader.leave()
             assert led.venue.takes_commands
+            await is_trading(led)
             async with Client(url, alice.key.id, alice.key.secret) as client:
                 assert [order.order_id for order in await client.open_orders()] == [here.order]
                 assert (await client.cancel(here.order)).order_state == "cancelled"
@@ -197,6 +203,7 @@ def test_an_offer_that_nobody_takes_up_is_taken_back_once_the_stream_is_back(tmp
             await until(lambda: answer_of(here, request)[0] == "refused")
             assert "LOG_NOT_REPLICATED" not in [trouble.name for trouble in leader.venue.health.troubles]
             assert (await here.client.cancel(here.order)).order_state == "cancelled"
+            await is_trading(leader)
             placed = await here.client.buy(BTC, "0.1", price="17000")
             assert [order.order_id for order in await here.client.open_orders()] == [placed.order.order_id]
             if not does_publisher_end:

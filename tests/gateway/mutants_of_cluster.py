@@ -114,9 +114,4 @@ CLUSTER_MUTANTS = (
         "                led_epochs.note(data, LedEpoch(*author, sequence + 1))\n", "",
         "tests/cluster/test_rejoin.py::test_a_node_that_led_last_keeps_what_the_stream_has_not",
     ),
-    Mutant(
-        "a cut that is run again counts what is left", "cluster/rejoin.py",
-        "_noted_cut(moving) or _counted_cut(", "_counted_cut(",
-        f"{CUTS}::test_a_cut_that_ends_in_the_midst_has_the_figures_of_the_whole_cut",
-    ),
 )  # fmt: skip
