@@ -83,8 +83,8 @@ class RowSender:
         """Whether all further frames are for the next node too."""
 
     def send(self, frame: bytes) -> None:
-        """Send a frame."""
-        if self._are_again:
+        """Send a frame, behind all those that wait for the next node."""
+        if self._are_again or self._again:
             self._again.append(frame)
             return
         self._send(frame)

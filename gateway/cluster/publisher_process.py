@@ -292,6 +292,8 @@ class PublisherProcess:
                 begun = begin(Path(lead.journal), found, is_own, before)
                 author = Author(1 if found is None else found.author.epoch + 1, self._settings.node)
                 message = epoch_message(author, begun.end, lead.reason, lead.addresses, self._settings.process)
+                if led is None and is_own and found is not None:  # by its name: known by its epoch from here on
+                    led_epochs.note(data, LedEpoch(*found.author, sequence))
                 led_epochs.note(data, LedEpoch(*author, sequence + 1))
                 if await self._is_written(sequence, message):
                     self._author, self._end = author, begun.end

@@ -368,12 +368,15 @@ class Replication:
         """Have this node lead behind everything that was sent: why it does not, or nothing once it does.
 
         Nothing may be written until this returns, however long the stream does not answer: that node may lead already.
+        JournalError when this node cannot lead any more either.
         """
         told = await self._asked(pipe.frame(pipe.HAND_OVER, to.encode()))
         while told is _GONE and self.standing not in ("leading", *FINAL):  # until another process has asked the stream
             self._changed.clear()
             await self._changed.wait()
-        return told.line
+        if self.standing in FINAL and self.standing != "handed":
+            raise self._error()
+        return "" if self.standing == "handed" else told.line
 
     async def _asked(self, frame: bytes) -> Successor:
         """What the process says, or that it has ended. Without one nothing is asked: the next one would not hear it."""

@@ -240,6 +240,8 @@ class Standby:
             return
         try:
             self._follower.take(stored)
+            if isinstance(stored.message, EpochMessage):
+                self._forget_led(stored.message)
         except OSError as error:  # the stream would be asked again for ever
             raise host.JournalError(
                 f"{self._follower.directory}: it cannot be written ({error}); make room or replace the disk, then "
@@ -248,8 +250,6 @@ class Standby:
         self._heard_ns = self._taken_ns = clock.steady_ns()
         if self._follower.handed_to == self._node.name:
             self._wake.set()
-        if isinstance(stored.message, EpochMessage):
-            self._forget_led(stored.message)
         if self._wanted is not None and stored.message == self._wanted:
             self._led = Led(self._wanted, stored.seq)
         self.on_taken()

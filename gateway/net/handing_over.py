@@ -144,6 +144,8 @@ class HandingOver:
                 self._read_on(node, request)
             while not asked.done():
                 await asyncio.wait({asked}, timeout=BEAT_SECONDS)
+                self._server.venue.context.end_revoked_keys()
+                self._server.venue.disk_space.look()
                 self._server.tick_sessions()
             return asked.result()
         finally:

@@ -178,7 +178,7 @@ class Session(SessionState):
             self._take_rows(orders, cancels, steady_ns)
         except Refusal as refusal:
             note_refusal(self, "binary rows", None, refusal, now_ns)
-            self._faults += 1
+            self._faults += not self.context.not_taken  # where the venue takes nothing, that is no fault of a frame
             return [Reply(call.error(refusal, now_ns)), *self._hostile()]
         self._faults = 0
         return [Submit(rows, None)]

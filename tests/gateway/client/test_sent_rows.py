@@ -1,10 +1,12 @@
 """Which frames of rows a node did not take that hands over, by what it says in the order in which it serves them."""
 
+import asyncio
 from random import Random
 
 import pytest
 
-from gateway.client.sent_rows import SentRows
+from gateway.client.errors import HANDED_OVER, RpcError
+from gateway.client.sent_rows import RowSender, SentRows
 
 
 def sent(*frames):
@@ -85,3 +87,28 @@ def test_each_frame_is_taken_or_sent_again_and_none_is_both(seed):
     every = sorted([*taken, *kept, *(each for each in refused_otherwise if each not in found)])
     assert every == sorted({*every}) and {*unread} <= {*found}
     assert len(taken) + len(found) + sum(each not in found for each in refused_otherwise) == rows.count
+
+
+def test_frames_that_wait_for_the_next_node_are_not_overtaken():
+    """Behind the lost connection another one comes about: until it stands, what is sent goes behind what waits."""
+    wire, told = [], []
+
+    async def story():
+        rows = RowSender(True, wire.append, lambda: 7, told.append)
+        rows.send(b"before")
+        rows.requested(5)
+        rows.send(b"first")
+        error = RpcError({"code": 13_000, "message": "handed over", "data": {"reason": HANDED_OVER}})
+        assert rows.refused(error)
+        rows.requested(7)
+        rows.answered(5, None)
+        rows.answered(7, None)
+        rows.send(b"second")
+        rows.lost()
+        rows.send(b"third")
+        del wire[:]
+        rows.go_on()
+        rows.send(b"fourth")
+
+    asyncio.run(story())
+    assert wire == [b"first", b"second", b"third", b"fourth"] and told == []
