@@ -1,6 +1,8 @@
 """A leader puts bases and has the stream purged; a new standby begins from one, and leads when the leader is gone."""
 
+import asyncio
 import shutil
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +13,6 @@ from gateway.client import Client
 from gateway.cluster import bases
 from gateway.operations.trading_metrics import _copies
 from tests.cluster.servers import need_servers, one_server
-from tests.cluster.test_digests import busy
 from tests.cluster.test_handover import may_lead
 from tests.cluster.test_takeover import following, leading, node, placed_at_last
 from tests.gateway.live import play, set_up, until
@@ -20,6 +21,7 @@ need_servers()
 pytest.importorskip("nats", reason="nats-py is not installed")
 LogStream = pytest.importorskip("gateway.cluster.log_stream").LogStream
 noted_seq = pytest.importorskip("gateway.cluster.standby").noted_seq
+PAUSE_SECONDS = 0.02
 base_fetch = pytest.importorskip("gateway.cluster.base_fetch")
 
 
@@ -34,6 +36,24 @@ def nodes(tmp_path, server, **settings):
     for config in others:
         shutil.copy(one.vault, config.vault)
     return one, *others, traders[0]
+
+
+@asynccontextmanager
+async def busy(client):
+    """Orders come and go, with pauses in which the processes beside the venue get on."""
+
+    async def trade():
+        while True:
+            await placed_at_last(client, "19000")
+            await client.cancel_all()
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    work = asyncio.ensure_future(trade())
+    try:
+        yield
+    finally:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
 
 
 def test_a_new_standby_begins_from_a_base_of_a_purged_stream_and_leads_from_there(tmp_path):
