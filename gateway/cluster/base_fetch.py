@@ -23,11 +23,12 @@ from nats.errors import Error as NatsError
 
 from engine import disk, host
 from gateway import clock
+from gateway.cluster import led_epochs
 from gateway.cluster.base import REGISTRY, BaseError, File, Manifest, Name
 from gateway.cluster.base_store import BaseStore
 from gateway.cluster.follower import DivergenceError
 from gateway.cluster.log_stream import Bounds, LogStream, StreamError
-from gateway.cluster.messages import PROCESS, MarkMessage, Present, nodes_subject, pack_present
+from gateway.cluster.messages import PROCESS, MarkMessage, Present, RecordMessage, nodes_subject, pack_present
 from gateway.cluster.side_copy import into_database, note_version
 from gateway.cluster.standby import PLACE, WAIT_SECONDS, note_place, noted_seq
 from gateway.config import Config
@@ -87,12 +88,32 @@ async def begin_from_base(stream: LogStream, config: Config) -> Begun | None:
             tried.add(name)
             async with present(stream, config.cluster.node_name, lambda seq=bounds.first_seq: seq):  # type: ignore[misc]
                 return await _from_one(stream, config, name, bounds)
+        except _NotNeededError:
+            continue  # an older base may have the registry for this journal
         except BaseError as error:
             _LOG.error("a base is not used: %s", error)
         except StreamError as error:
             _LOG.warning("%s; trying again", error)
             tried.clear()
             await asyncio.sleep(WAIT_SECONDS)
+
+
+class _NotNeededError(Exception):
+    """The base begins behind the journal, which can follow the stream from its own end."""
+
+
+async def _can_follow(stream: LogStream, config: Config, bounds: Bounds) -> bool:
+    """Whether the journal goes on in the stream without a base: that has each record behind it, and brings the registry
+    whole, as to a backup. A folder with a copy of the registry would lack changes of it that were purged."""
+    has_venue = host.holds_journal(config.journal) and config.registry.exists()
+    if not has_venue or (Path(config.data) / REGISTRY).exists() or _lacks_beginning(config):
+        return False
+    first = await stream.get(bounds.first_seq)
+    if first is None:
+        raise StreamError(f"stream {stream.venue}: its first message was purged meanwhile")
+    end = host.log_end(config.journal)
+    is_next = isinstance(first.message, RecordMessage) and first.message.place == (end.segment, end.number + 1)
+    return is_next or first.message.place <= (end.segment, end.number)
 
 
 def _lacks_beginning(config: Config) -> bool:
@@ -143,7 +164,8 @@ async def _from_one(stream: LogStream, config: Config, name: Name, bounds: Bound
             raise BaseError("the object store is gone")
         manifest = await store.manifest(name)
         await _check_mark(stream, manifest, bounds)
-        return await _Fetch(store, config, name, manifest).begin()
+        can_follow = await _can_follow(stream, config, bounds)
+        return await _Fetch(store, config, name, manifest).begin(can_follow)
     except BaseError as error:
         raise BaseError(f"base of sequence {name.last_seq}: {error}") from None
     finally:
@@ -173,12 +195,18 @@ class _Fetch:
         self._files = manifest.files
         self._done_bytes, self._said_ns = 0, clock.steady_ns()
 
-    async def begin(self) -> Begun:
-        """Fetch, check, and move what is fetched to its place. BaseError, DivergenceError, JournalError, OSError."""
+    async def begin(self, can_follow: bool) -> Begun:
+        """Fetch, check, and move what is fetched to its place. BaseError, DivergenceError, JournalError, OSError.
+
+        `can_follow`: the journal needs no base; then nothing is moved aside, and _NotNeededError where it does not go
+        past this one.
+        """
         shutil.rmtree(self._partial, ignore_errors=True)
         manifest = self._manifest
         has_journal = host.holds_journal(self._config.journal)
         has_all = has_journal and self._goes_past() and not _lacks_beginning(self._config)
+        if can_follow and not has_all:
+            raise _NotNeededError
         if has_all:
             self._files = [file for file in manifest.files if file.path == REGISTRY]
         self._say("is fetched", True)
@@ -316,9 +344,16 @@ def _sync(folder: Path) -> None:
 
 
 def _of_venue(data: Path) -> list[Path]:
-    """What a data folder has of a venue's log and of what was made from it, the journal first; not the vault's key."""
+    """What a data folder has of a venue's log and of what was made from it, the journal first; not the vault's key.
+
+    The journal's tip goes with it: it would say that the journal of the base has lost its end.
+    """
     config = Config(data=str(data))
-    found = [config.journal, data / "archive", data / "seals", config.gateway_log, data / PLACE]
+    journal = config.journal
+    found = [
+        journal, host.tip_path(journal), data / led_epochs.FILE, data / "archive", data / "seals", config.gateway_log,
+        data / PLACE,
+    ]  # fmt: skip
     for pattern in ("projection-*", "registry.copy*"):
         found += sorted(data.glob(pattern))
     for path in (config.registry, config.history, file_of(data), data / SIGNATURES):

@@ -28,7 +28,7 @@ from gateway.cluster.base import MANIFEST as MANIFEST_NAME
 from gateway.cluster.base_store import BaseStore
 from gateway.cluster.bases import GIVE_WAY, UPLOADS, BaseDone, BaseOrder
 from gateway.cluster.log_stream import LogStream, StreamError
-from gateway.cluster.messages import SEGMENT_HEADER_BYTES, DigestMessage, MessageError
+from gateway.cluster.messages import SEGMENT_HEADER_BYTES, DigestMessage, MarkMessage, MessageError
 from gateway.cluster.retention import purge
 from gateway.config import Config
 from gateway.registry.database_copy import copy_database
@@ -95,14 +95,13 @@ async def make(order: BaseOrder) -> BaseDone:
     try:
         store = BaseStore(stream.connection, order.venue)
         await store.make(order.replicas)
-        await _clear(store)
-        await _check_leads(stream, order)
         name = Name(at.stream_seq, at.last_seq)
+        await _check_leads(stream, order)
+        await _clear(store, stream, name)
         if name not in await store.complete():  # else another process has ended behind its manifest
             await _put_base(store, stream, name, order)
         manifest = await store.manifest(name)
-        kept = await _keep(store, name, order.kept)
-        first_seq = await purge(stream, kept, order.kept, order.retain_commands)
+        first_seq = await _shorten(store, stream, name, order)
     finally:
         await stream.close()
     seconds = (clock.steady_ns() - begun_ns) / 1e9
@@ -112,13 +111,33 @@ async def make(order: BaseOrder) -> BaseDone:
     )  # fmt: skip
 
 
-async def _clear(store: BaseStore) -> None:
+async def _shorten(store: BaseStore, stream: LogStream, name: Name, order: BaseOrder) -> int:
+    """Take older bases away, and have the stream purged: its first message then.
+
+    This process may have stood still for long: another node that leads meanwhile has bases of its own. So each step
+    asks the stream anew whether this node leads.
+    """
+    await _check_leads(stream, order)
+    kept = [each for each in await _keep(store, stream, name, order.kept) if await store.is_whole(each)]
+    await _check_leads(stream, order)
+    return await purge(stream, kept, order.kept, order.retain_commands)
+
+
+async def _clear(store: BaseStore, stream: LogStream, own: Name) -> None:
     """Take away what processes that have ended left: bases without a manifest, chunks without a name."""
     whole = await store.complete()
     for name in await store.objects():
-        if name not in whole:
+        if name not in whole and not await _is_later(stream, name, own):
             await store.remove(name)
     await store.remove_nameless()
+
+
+async def _is_later(stream: LogStream, name: Name, own: Name) -> bool:
+    """Whether a base is newer than the own one, of the same stream: its mark is there. Another leader puts that."""
+    if name <= own:
+        return False
+    found = await stream.get(name.stream_seq)
+    return found is not None and isinstance(found.message, MarkMessage) and found.message.last_seq == name.last_seq
 
 
 async def _check_leads(stream: LogStream, order: BaseOrder) -> None:
@@ -150,12 +169,15 @@ async def _put(store: BaseStore, name: Name, part: _Part) -> File:
     return File(path=part.path, size_bytes=len(part.data), sha256=packed.sha256)
 
 
-async def _keep(store: BaseStore, newest: Name, kept: int) -> list[Name]:
-    """Take away all but the newest bases; those that are left, newest first. A later one is another stream's."""
+async def _keep(store: BaseStore, stream: LogStream, newest: Name, kept: int) -> list[Name]:
+    """Take away all but the newest bases; those that are left, newest first.
+
+    A later one stays if its mark is in this stream; otherwise it is of a stream that was begun anew.
+    """
     found = await store.complete()
     own = [name for name in found if name <= newest]
     for name in found:
-        if name not in own[:kept]:
+        if name not in own[:kept] and not await _is_later(stream, name, newest):
             await store.remove(name)
     return own[:kept]
 

@@ -76,10 +76,13 @@ class BaseStore:
         except FAULTS as error:
             raise BaseError(f"object store {self._bucket}: {str(error) or type(error).__name__}") from None
 
-    async def _subjects(self, kind: str) -> list[str]:
-        """The last words of the subjects of one kind that have messages: C, chunks; M, what names them."""
+    async def _counted(self, kind: str) -> dict[str, int]:
+        """How many messages each subject of one kind has, by its last word: C, chunks; M, what names them."""
         found = await self._asked(self._context.stream_info(self._stream, f"$O.{self._bucket}.{kind}.>"))
-        return [subject.rpartition(".")[2] for subject in found.state.subjects or {}]
+        return {subject.rpartition(".")[2]: count for subject, count in (found.state.subjects or {}).items()}
+
+    async def _subjects(self, kind: str) -> list[str]:
+        return list(await self._counted(kind))
 
     async def _purge(self, kind: str, word: str) -> None:
         await self._asked(self._context.purge_stream(self._stream, subject=f"$O.{self._bucket}.{kind}.{word}"))
@@ -102,6 +105,16 @@ class BaseStore:
         """The bases that have a manifest, the newest first."""
         found = await self.objects()
         return sorted((name for name, paths in found.items() if MANIFEST in paths), reverse=True)
+
+    async def is_whole(self, name: Name) -> bool:
+        """Whether each file that a base's manifest names is there, with all of its chunks."""
+        try:
+            files = [file.path for file in (await self.manifest(name)).files]
+            found = [await self._asked(self._store.get_info(name.object(path))) for path in files]
+        except BaseError:
+            return False
+        chunks = await self._counted("C")
+        return all(chunks.get(str(info.nuid), 0) == info.chunks for info in found)
 
     async def manifest(self, name: Name) -> Manifest:
         """What a base is made of. BaseError when that cannot be read, or is another one's."""

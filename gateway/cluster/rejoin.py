@@ -31,7 +31,7 @@ from engine.schema import COMMAND
 from gateway import clock
 from gateway.cluster import led_epochs
 from gateway.cluster.follower import DivergenceError
-from gateway.cluster.log_stream import LogStream, Stored, StreamError
+from gateway.cluster.log_stream import Bounds, LogStream, Stored, StreamError
 from gateway.cluster.messages import SEGMENT_HEADER_BYTES, Place
 from gateway.cluster.standby import AHEAD_NS, PLACE, WAIT_SECONDS, note_place
 from gateway.config import Config
@@ -136,10 +136,20 @@ async def _cut_behind_common(stream: LogStream, config: Config) -> Cut | None:
             if not led and (led is not None or last.message.place == place):
                 return None  # it all came from the stream, or nothing shows yet that it did not
             _cut(config, place, known, last.message.author.epoch)
-        if any(data.glob("fenced-*.part")):
-            note_place(data, found.seq)
+        if led or any(data.glob("fenced-*.part")):
+            _note_common(data, found.seq)
         led_epochs.clear(data)
     return _finish(data)
+
+
+def _note_common(data: Path, seq: int) -> None:
+    """Note that this folder has the stream up to the first message at its journal's end: it goes on from there.
+
+    Behind it the other node has sent the whole registry. A copy of before says nothing of what this node led.
+    """
+    for name in ("registry.copy", "registry.copy.version"):
+        (data / name).unlink(missing_ok=True)
+    note_place(data, seq)
 
 
 class _Locked:
@@ -169,16 +179,40 @@ async def _last(stream: LogStream, known_seq: int) -> Stored | None:
         await asyncio.sleep(WAIT_SECONDS)
 
 
-async def _get(stream: LogStream, seq: int) -> Stored:
+class _PurgedError(Exception):
+    """A message that is looked at was purged meanwhile: the stream begins behind it."""
+
+
+async def _bounds(stream: LogStream) -> Bounds:
+    """What the stream has, however long it takes to find out."""
     while True:
         with suppress(StreamError):
-            found = await stream.get(seq)
+            found = await stream.bounds()
             if found is not None:
                 return found
         await asyncio.sleep(WAIT_SECONDS)
 
 
+async def _get(stream: LogStream, seq: int) -> Stored:
+    """A message, from a server that has it. _PurgedError when the stream begins behind it."""
+    while True:
+        with suppress(StreamError):
+            found = await stream.get(seq)
+            if found is not None:
+                return found
+            if (await _bounds(stream)).first_seq > seq:
+                raise _PurgedError
+        await asyncio.sleep(WAIT_SECONDS)
+
+
 async def _common(stream: LogStream, own: _Journal, end: Place, last: Stored) -> Stored | None:
+    """As `_common_of`; where the stream is purged meanwhile it is looked for again in what is left."""
+    while True:
+        with suppress(_PurgedError):
+            return await _common_of(stream, own, end, last)
+
+
+async def _common_of(stream: LogStream, own: _Journal, end: Place, last: Stored) -> Stored | None:
     """The first message that stands at the last record which both have; None where the stream begins behind the end.
 
     Where not even the first message is in the journal it is that one.
@@ -186,12 +220,9 @@ async def _common(stream: LogStream, own: _Journal, end: Place, last: Stored) ->
     The hash of a log is that of all before it, so what matches at one place matches before: it is looked for by halves,
     from the own end backwards, so that few segments are read.
     """
-    bounds = None
-    while bounds is None:
-        with suppress(StreamError):
-            bounds = await stream.bounds()
-        await asyncio.sleep(0 if bounds else WAIT_SECONDS)
-    first = bounds.first_seq
+    first = (await _bounds(stream)).first_seq
+    if first > last.seq:
+        return None
 
     def matches(stored: Stored) -> bool:
         place = stored.message.place

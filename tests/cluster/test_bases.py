@@ -1,6 +1,7 @@
 """What a standby begins from where the stream was purged: made, kept, checked, refused, on a real object store."""
 
 import asyncio
+import base64
 import json
 import logging
 import shutil
@@ -63,18 +64,25 @@ class Venue:
         self.seq = await self.stream.publish(message, self.seq)
         return self.seq
 
-    async def at_mark(self):
+    async def another_leads(self):
+        """Another node leads behind the log; the epoch's message."""
+        message = beginning.epoch_message(type(ONE)(2, "two"), self.end, "takeover", [])
+        await self.publish(message)
+        return message
+
+    async def at_mark(self, leader=None):
         """What a base can be made of, at a new mark behind the log."""
-        mark = await self.publish(beginning.mark_message(ONE, self.end))
+        leader = leader or self.leader
+        mark = await self.publish(beginning.mark_message(leader.author, self.end))
         digest = self.snapshot.digest.hex()
-        digest_seq = await self.publish(beginning.digest_message(ONE, self.end, self.end.last_seq, digest))
+        digest_seq = await self.publish(beginning.digest_message(leader.author, self.end, self.end.last_seq, digest))
         file = SideFile(self.config.registry)
         file.changes()
         image = self.folder / f"registry-{mark}.copy"
         image.write_bytes(file.sent[1])
         return BaseAt(
             stream_seq=mark, segment=self.end.segment, number=self.end.number, last_seq=self.end.last_seq,
-            chain=self.end.chain, digest=digest, digest_seq=digest_seq, leader=self.leader, registry=str(image),
+            chain=self.end.chain, digest=digest, digest_seq=digest_seq, leader=leader, registry=str(image),
             registry_version=1,
         )  # fmt: skip
 
@@ -255,8 +263,13 @@ def test_what_a_folder_had_is_kept_aside_and_a_journal_that_goes_past_the_base_s
         segment = behind.journal / "journal-00000001.log"
         segment.write_bytes(segment.read_bytes()[: -sum(map(len, last.parts))])
         await made.purge(whole.stream_seq)
+        led = {"journal.tip": b"its end", "led.epochs": b"[]"}
+        for name, data in led.items():
+            (Path(behind.data) / name).write_bytes(data)
         before = files_of(behind.journal)
         begun = await base_fetch.begin_from_base(made.stream, behind)
+        assert {name: (begun.aside / name).read_bytes() for name in led} == led
+        assert not any((Path(behind.data) / name).exists() for name in led), "they say something of that journal"
         assert begun.aside.name.startswith("purged-") and str(begun.aside) in begun.line
         kept = files_of(begun.aside / "journal")
         assert {name: kept[name] for name in before} == before
@@ -265,6 +278,29 @@ def test_what_a_folder_had_is_kept_aside_and_a_journal_that_goes_past_the_base_s
         begun = await base_fetch.begin_from_base(made.stream, past)
         assert begun.aside is None and files_of(past.journal) == before
         assert (Path(past.data) / REGISTRY).exists() and not list(Path(past.data).glob("purged-*"))
+
+    run(tmp_path, story)
+
+
+def test_a_journal_that_the_stream_goes_on_from_is_not_moved_aside(tmp_path):
+    """A backup that ends before the newest base: it follows; where an older base has the registry, it takes that."""
+
+    async def story(made):
+        whole = await made.based()
+        backup = made.node("backup")
+        shutil.copytree(made.config.journal, backup.journal)
+        shutil.copy(made.config.registry, backup.registry)
+        records = list(host.raw_records(made.config.journal, 1))
+        segment = backup.journal / "journal-00000001.log"
+        segment.write_bytes(segment.read_bytes()[: -sum(map(len, records[-1].parts))])
+        places = [(await made.stream.get(seq)).message.place for seq in range(1, made.seq)]
+        at_last = 1 + places.index((records[-1].segment, records[-1].number))
+        await made.purge(at_last)
+        before = files_of(backup.data)
+        assert await base_fetch.begin_from_base(made.stream, backup) is None
+        assert files_of(backup.data) == before
+        await made.purge(whole.stream_seq)
+        assert (await base_fetch.begin_from_base(made.stream, backup)).aside is not None
 
     run(tmp_path, story)
 
@@ -415,11 +451,67 @@ def test_a_base_is_not_made_of_what_the_stream_does_not_have_or_by_a_node_that_i
                 await base_process.make(made.order(_other(at, **{field: value})))
         with pytest.raises(BaseError, match="is not the one at the mark"):
             await base_process.make(made.order(_other(at, chain=bytes(32))))
-        end = made.end
-        await made.publish(beginning.epoch_message(type(ONE)(2, "two"), end, "takeover", []))
+        await made.another_leads()
         with pytest.raises(BaseError, match="does not lead any more"):
             await base_process.make(made.order(at))
         assert await made.store.objects() == {} and await made.store._subjects("C") == []
+
+    run(tmp_path, story)
+
+
+def test_a_node_that_is_fenced_takes_no_base_away_and_purges_nothing(tmp_path, monkeypatch):
+    """Its process stood still between two steps, and another node leads meanwhile and puts bases of its own."""
+    monkeypatch.setattr(retention, "PAUSE_SECONDS", 0.0)
+
+    async def story(made):
+        older, at = await made.based(), await made.at_mark()
+        order, name = made.order(at, kept=1), Name(at.stream_seq, at.last_seq)
+        await base_process.make(made.order(at))
+        leader = await made.another_leads()
+        theirs = await made.at_mark(leader)
+        await base_process.make(made.order(theirs, kept=3))
+        later = Name(theirs.stream_seq, theirs.last_seq)
+        with pytest.raises(BaseError, match="does not lead any more"):
+            await base_process._shorten(made.store, made.stream, name, order)
+        assert await made.store.complete() == [later, name, older] and await made.first_seq() == 1
+        strange = Name(later.stream_seq + 1000, later.last_seq)
+        await made.store.put(strange, MANIFEST, b"of a stream that was begun anew")
+        assert await base_process._keep(made.store, made.stream, name, 2) == [name, older]
+        assert await made.store.complete() == [later, name, older], "the other leader's base stays"
+
+    run(tmp_path, story)
+
+
+def test_a_node_that_is_fenced_before_the_purge_leaves_it(tmp_path, monkeypatch):
+    async def story(made):
+        at, real = await made.at_mark(), base_process._keep
+
+        async def keep(*args):
+            found = await real(*args)
+            await made.another_leads()
+            return found
+
+        monkeypatch.setattr(base_process, "_keep", keep)
+        with pytest.raises(BaseError, match="does not lead any more"):
+            await base_process.make(made.order(at, kept=1, retain_commands=1))
+        assert await made.first_seq() == 1
+
+    run(tmp_path, story)
+
+
+@pytest.mark.parametrize("lost", ["M", "C"])
+def test_a_base_of_which_something_is_gone_does_not_count_for_the_purge(lost, tmp_path, monkeypatch):
+    monkeypatch.setattr(retention, "PAUSE_SECONDS", 0.0)
+
+    async def story(made):
+        older = await made.based()
+        info = await made.store._store.get_info(older.object(REGISTRY))
+        word = info.nuid if lost == "C" else base64.urlsafe_b64encode(older.object(REGISTRY).encode()).decode()
+        await made.store._purge(lost, word)
+        await made.based(retain_commands=1)
+        assert len(await made.store.complete()) == 2 and await made.first_seq() == 1
+        await made.based(retain_commands=1)
+        assert await made.first_seq() > 1, "both that are kept now are whole"
 
     run(tmp_path, story)
 

@@ -15,6 +15,7 @@ from tests.cluster.test_standby_venue import Stored, StreamInMemory, scripted
 messages_of = pytest.importorskip("gateway.cluster.messages")
 rejoin = pytest.importorskip("gateway.cluster.rejoin", reason="nats-py is not installed")
 led_epochs = pytest.importorskip("gateway.cluster.led_epochs")
+noted_seq = pytest.importorskip("gateway.cluster.standby").noted_seq
 Author, LedEpoch = messages_of.Author, led_epochs.LedEpoch
 
 
@@ -197,3 +198,40 @@ def test_a_cut_that_ends_in_the_midst_has_the_figures_of_the_whole_cut(tmp_path,
     assert (facts["first_sequence"], facts["last_sequence"]) == (case.stays.last_seq + 1, case.end.last_seq)
     assert sum(facts["commands"].values()) == case.end.last_seq - case.stays.last_seq
     assert facts["commands"] == found.commands and host.log_end(found.folder / "journal") == case.end
+
+
+class Purged(Shown):
+    """A stream of which the beginning is purged as soon as some message of it was read."""
+
+    def __init__(self, messages, first_seq):
+        super().__init__(messages)
+        self.first_seq, self.is_purged = first_seq, False
+
+    async def bounds(self):
+        found = await super().bounds()
+        return found._replace(first_seq=self.first_seq) if self.is_purged else found
+
+    async def get(self, seq):
+        if self.is_purged and seq < self.first_seq:
+            return None
+        self.is_purged = True
+        return await super().get(seq)
+
+
+def test_a_stream_that_is_purged_while_it_is_looked_at_is_looked_at_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(rejoin, "WAIT_SECONDS", 0)
+    case = Case(tmp_path)
+    case.led((1, "one", 1))
+    assert case.cut(Purged([*case.short, case.two], len(case.short)))
+    assert case.is_cut
+
+
+def test_a_folder_that_led_and_has_nothing_to_cut_notes_where_it_goes_on(tmp_path):
+    case = Case(tmp_path)
+    case.led((1, "one", 1))
+    (case.data / "registry.copy").write_bytes(b"of before it led")
+    last = case.messages[-1]
+    assert case.cut(Shown([*case.messages, epoch_behind(last, 2, "two")])) is None
+    assert case.is_whole and not (case.data / "registry.copy").exists()
+    first = next(seq for seq, message in enumerate(case.messages, 1) if message.place == last.place)
+    assert noted_seq(case.data) == first

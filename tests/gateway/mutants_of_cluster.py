@@ -75,6 +75,26 @@ CLUSTER_MUTANTS = (
         f"{BASES}::test_a_base_is_not_made_of_what_the_stream_does_not_have_or_by_a_node_that_is_fenced",
     ),
     Mutant(
+        "a node that is fenced takes bases away", "cluster/base_process.py",
+        "    await _check_leads(stream, order)\n    kept = ", "    kept = ",
+        f"{BASES}::test_a_node_that_is_fenced_takes_no_base_away_and_purges_nothing",
+    ),
+    Mutant(
+        "a node that is fenced purges the stream", "cluster/base_process.py",
+        "    await _check_leads(stream, order)\n    return await purge(", "    return await purge(",
+        f"{BASES}::test_a_node_that_is_fenced_before_the_purge_leaves_it",
+    ),
+    Mutant(
+        "a node takes another leader's newer base away", "cluster/base_process.py",
+        "if name not in own[:kept] and not await _is_later(stream, name, newest):", "if name not in own[:kept]:",
+        f"{BASES}::test_a_node_that_is_fenced_takes_no_base_away_and_purges_nothing",
+    ),
+    Mutant(
+        "a base of which a chunk is gone counts for the purge", "cluster/base_store.py",
+        "return all(chunks.get(str(info.nuid), 0) == info.chunks for info in found)", "return bool(chunks)",
+        f"{BASES}::test_a_base_of_which_something_is_gone_does_not_count_for_the_purge",
+    ),
+    Mutant(
         "another node's epoch is not heeded", "cluster/publisher.py",
         "message.author.epoch > self.author.epoch:", "message.author.epoch > 1 << 40:",
         f"{PUBLISHER}::test_one_that_is_fenced_confirms_nothing_behind_the_other_epoch",
