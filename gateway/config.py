@@ -111,6 +111,13 @@ class Cluster:
             "base or a connected standby needs; what is older is purged; 0: it keeps everything"
         ),
     ] = 0
+    standby_lease_seconds: Annotated[
+        int,
+        Meta(
+            ge=0, le=86_400, description="what a standby needs that was heard stays in the stream for so long, also "
+            "while it is silent; a new leader purges nothing for so long"
+        ),
+    ] = 600
 
     @property
     def is_on(self) -> bool:

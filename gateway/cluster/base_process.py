@@ -23,6 +23,7 @@ import zstandard
 
 from engine import disk, host
 from gateway import clock
+from gateway.cluster import leases
 from gateway.cluster.base import FORMAT, REGISTRY, BaseAt, BaseError, File, Manifest, Name, pack_manifest
 from gateway.cluster.base import MANIFEST as MANIFEST_NAME
 from gateway.cluster.base_store import BaseStore
@@ -120,7 +121,13 @@ async def _shorten(store: BaseStore, stream: LogStream, name: Name, order: BaseO
     await _check_leads(stream, order)
     kept = [each for each in await _keep(store, stream, name, order.kept) if await store.is_whole(each)]
     await _check_leads(stream, order)
-    return await purge(stream, kept, order.kept, order.retain_commands)
+    known = leases.read(Path(order.data), order.at.leader.author, clock.wall_ns())
+    lease_ns = order.standby_lease_seconds * 1_000_000_000
+    try:
+        return await purge(stream, kept, order.kept, order.retain_commands, known, lease_ns)
+    finally:
+        if order.retain_commands:
+            leases.write(Path(order.data), known)
 
 
 async def _clear(store: BaseStore, stream: LogStream, own: Name) -> None:

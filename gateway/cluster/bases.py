@@ -38,6 +38,7 @@ class BaseOrder(msgspec.Struct, kw_only=True):
     kept: int
     """So many complete bases stay in the store."""
     retain_commands: int
+    standby_lease_seconds: int
     history_rows: int
     reserve_bytes: int
     """The venue's `disk_reserve_bytes`: half of it stays free."""
@@ -121,7 +122,8 @@ class Bases:
         config, cluster = self._config, self._config.cluster
         order = BaseOrder(
             data=config.data, servers=cluster.server_list, venue=cluster.venue, replicas=cluster.replicas,
-            kept=cluster.bases, retain_commands=cluster.retain_commands, history_rows=config.history_rows,
+            kept=cluster.bases, retain_commands=cluster.retain_commands,
+            standby_lease_seconds=cluster.standby_lease_seconds, history_rows=config.history_rows,
             reserve_bytes=config.disk_reserve_bytes, at=at,
         )  # fmt: skip
         try:

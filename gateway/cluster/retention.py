@@ -6,8 +6,10 @@ The leader purges the stream by this after each base that it has put into the st
 import asyncio
 from collections.abc import Iterable
 
+from gateway import clock
 from gateway.cluster.base import BaseError, Name
 from gateway.cluster.base_store import ASK_SECONDS, FAULTS
+from gateway.cluster.leases import Heard, Leases
 from gateway.cluster.log_stream import LogStream
 from gateway.cluster.messages import Present, stream_name
 from gateway.cluster.nodes import present_nodes
@@ -15,9 +17,11 @@ from gateway.cluster.nodes import present_nodes
 ASKED_TIMES = 5
 """A standby that is busy for a moment does not answer: so often all of them are asked."""
 PAUSE_SECONDS = 1.0
+LATE_NS = 1_000_000_000
+"""A try that took longer misses nobody."""
 
 
-def first_kept(bases: Iterable[Name], retained_seq: int, standbys: Iterable[Present]) -> int:
+def first_kept(bases: Iterable[Name], retained_seq: int, standbys: Iterable[Present | Heard]) -> int:
     """The first message that stays: of the oldest base, of what the settings retain, of the slowest standby.
 
     A base keeps the mark that it begins behind, and a standby the last message that it would not read again: both are
@@ -27,8 +31,12 @@ def first_kept(bases: Iterable[Name], retained_seq: int, standbys: Iterable[Pres
     return max(0, min(wanted))
 
 
-async def purge(stream: LogStream, bases: list[Name], kept: int, retain_commands: int) -> int:
+async def purge(
+    stream: LogStream, bases: list[Name], kept: int, retain_commands: int, leases: Leases, lease_ns: int
+) -> int:
     """Purge what may go; the first message that the stream has then. StreamError, BaseError.
+
+    `leases` takes whom this asks. While it is too new to know of all standbys nothing is purged.
 
     Nothing is purged while fewer bases than are to be kept are complete: the older one is there for the day on which
     the newest turns out to be damaged.
@@ -36,10 +44,15 @@ async def purge(stream: LogStream, bases: list[Name], kept: int, retain_commands
     bounds = await stream.bounds()
     if bounds is None:
         return 0
-    if not retain_commands or len(bases) < kept:
+    if not retain_commands:
+        return bounds.first_seq
+    found, is_sure = await _standbys(stream)
+    now_ns = clock.wall_ns()
+    leases.listen(found, is_sure, now_ns, lease_ns)
+    if len(bases) < kept or not leases.are_known(now_ns, lease_ns):
         return bounds.first_seq
     retained_seq = await _retained_from(stream, (bounds.first_seq, bounds.last_seq), retain_commands)
-    first_seq = first_kept(bases[:kept], retained_seq, await _standbys(stream))
+    first_seq = first_kept(bases[:kept], retained_seq, leases.heard.values())
     if first_seq <= bounds.first_seq:
         return bounds.first_seq
     name = stream_name(stream.venue)
@@ -50,17 +63,23 @@ async def purge(stream: LogStream, bases: list[Name], kept: int, retain_commands
     return first_seq
 
 
-async def _standbys(stream: LogStream) -> list[Present]:
-    """All standbys that answer at least once, each as it was at its first answer."""
+async def _standbys(stream: LogStream) -> tuple[list[Present], bool]:
+    """All standbys that answer at least once, each as it was at its first answer; whether one try went in time.
+
+    This process runs behind all others: where it was late an answer may have come and gone.
+    """
     found: dict[str, Present] = {}
+    is_sure = False
     for _ in range(ASKED_TIMES):
+        begun_ns = clock.steady_ns()
         try:
             for standby in await present_nodes(stream.connection, stream.venue):
                 found.setdefault(standby.process, standby)
         except FAULTS as error:
             raise BaseError(f"the standbys cannot be asked ({str(error) or type(error).__name__})") from None
+        is_sure |= clock.steady_ns() - begun_ns < LATE_NS and stream.connection.is_connected
         await asyncio.sleep(PAUSE_SECONDS)
-    return list(found.values())
+    return list(found.values()), is_sure
 
 
 async def _retained_from(stream: LogStream, between: tuple[int, int], retain_commands: int) -> int:

@@ -59,7 +59,7 @@ async def busy(client):
 def test_a_new_standby_begins_from_a_base_of_a_purged_stream_and_leads_from_there(tmp_path):
     async def story():
         with one_server(tmp_path / "n1") as server:
-            one, two, _, alice = nodes(tmp_path, server, retain_commands=1)
+            one, two, _, alice = nodes(tmp_path, server, retain_commands=1, standby_lease_seconds=0)
             async with leading(one) as leader:
                 made = leader._replication.bases
                 client = Client(f"ws://127.0.0.1:{leader.port}", alice.key.id, alice.key.secret)
@@ -103,7 +103,7 @@ def metrics_of(server):
 def test_a_stream_is_not_purged_past_a_standby_and_one_that_was_away_begins_from_a_base(tmp_path):
     async def story():
         with one_server(tmp_path / "n1") as server:
-            one, two, _, alice = nodes(tmp_path, server, retain_commands=1)
+            one, two, _, alice = nodes(tmp_path, server, retain_commands=1, standby_lease_seconds=0)
             stream = LogStream([server.address], "t")
             await stream.connect()
             async with leading(one) as leader:

@@ -95,6 +95,11 @@ CLUSTER_MUTANTS = (
         f"{BASES}::test_a_base_of_which_something_is_gone_does_not_count_for_the_purge",
     ),
     Mutant(
+        "a standby that is silent for a moment does not hold up the purge", "cluster/leases.py",
+        "if missed.misses >= MISSES and now_ns - missed.heard_ns >= lease_ns:", "if missed.misses:",
+        f"{BASES}::test_a_standby_that_is_silent_for_a_moment_keeps_what_it_needs_until_its_lease_is_over",
+    ),
+    Mutant(
         "another node's epoch is not heeded", "cluster/publisher.py",
         "message.author.epoch > self.author.epoch:", "message.author.epoch > 1 << 40:",
         f"{PUBLISHER}::test_one_that_is_fenced_confirms_nothing_behind_the_other_epoch",
