@@ -103,7 +103,7 @@ class Cluster:
             ge=0, le=16, description="so many of the newest snapshots are kept in the servers' object store, with what "
             "else a new standby begins from; 0: none"
         ),
-    ] = 2
+    ] = 0
     retain_commands: Annotated[
         int,
         Meta(

@@ -188,7 +188,10 @@ def _text(cell: Any) -> str:
             cell = cell.cast(pyarrow.timestamp("ns")).cast(pyarrow.int64())
         except pyarrow.ArrowException:
             return str(cell.cast(pyarrow.int64())[0].as_py())
-    value = cell[0].as_py()
+    try:
+        value = cell[0].as_py()
+    except (OverflowError, ValueError):  # a time or a duration that Python has none of
+        return f"a {cell.type} out of range"
     if value is None:
         return ""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
@@ -270,12 +273,13 @@ class _Columns:
         column = self._column(name)
         if column is None or types.is_null(column.type):
             return [], np.zeros(self.table.num_rows, np.int64)
-        if not types.is_dictionary(column.type):
-            column = column.dictionary_encode()
-        words = column.dictionary.to_pylist()
-        if not all(word is None or isinstance(word, str) for word in words):
+        is_encoded = types.is_dictionary(column.type)
+        kind = column.type.value_type if is_encoded else column.type
+        if not (types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)):
             self.good[:] = False
             return [], np.zeros(self.table.num_rows, np.int64)
+        column = column if is_encoded else column.dictionary_encode()
+        words = column.dictionary.to_pylist()
         indices = column.indices.cast(pyarrow.int64()).fill_null(len(words)).to_numpy(zero_copy_only=False)
         return words, np.asarray(indices)
 
