@@ -565,11 +565,7 @@ class Client:
     # --- rows -----------------------------------------------------------------------------------------------------
 
     def send_rows(self, rows: Any) -> None:
-        """Send COMMAND rows in one frame; their reports come to `on_rows` as EVENT rows.
-
-        Frames that a node did not take as it handed over go to the next one in their order, ahead of requests that were
-        not taken either.
-        """
+        """Send COMMAND rows in one frame; their reports come to `on_rows` as EVENT rows. See `sent_rows`."""
         if rows.dtype != COMMAND or not self._binary:
             raise ValueError("rows: COMMAND rows, on a client made with binary=True")
         if self._transport is None or self._transport.is_disconnected:

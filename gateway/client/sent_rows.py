@@ -3,7 +3,8 @@
 A frame has no answer of its own. But a node serves everything in the order in which it comes, so the answer to a
 request says that all frames before it were served, and that whatever was refused of them has been heard. And from the
 first frame on that is refused HANDED_OVER each one is refused, with one message each. So the frames that were not taken
-are as many of those before a request as refusals came before its answer, and all behind it.
+are as many of those before a request as refusals came before its answer, and all behind it. They go to the next node in
+their order, ahead of requests that were not taken either.
 """
 
 import asyncio
