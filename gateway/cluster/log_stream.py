@@ -129,7 +129,8 @@ class LogStream:
             "max_reconnect_attempts": -1, "allow_reconnect": True, "ping_interval": 1, "max_outstanding_pings": 2,
         }  # fmt: skip
         try:  # by itself it would try for ever
-            await asyncio.wait_for(connection.connect(self._servers, **options), CONNECT_SECONDS * len(self._servers))
+            async with asyncio.timeout(CONNECT_SECONDS * len(self._servers)):
+                await connection.connect(self._servers, **options)
         except (OSError, TimeoutError, NatsError) as error:
             await self.close()
             places, fault = ", ".join(self._servers), faults[0] if faults else error
@@ -218,7 +219,8 @@ class LogStream:
             heard_ns = clock.steady_ns()
             while not until() and clock.steady_ns() - heard_ns < LOST_NS:
                 try:
-                    message = await asyncio.wait_for(queue.get(), IDLE_NS / 1e9)
+                    async with asyncio.timeout(IDLE_NS / 1e9):
+                        message = await queue.get()
                 except TimeoutError:
                     continue
                 heard_ns = clock.steady_ns()

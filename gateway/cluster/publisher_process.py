@@ -323,7 +323,8 @@ class PublisherProcess:
         answered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         await self._stream.publish(sequence, message, answered.set_result)
         try:
-            reply = await asyncio.wait_for(answered, REPLY_SECONDS)
+            async with asyncio.timeout(REPLY_SECONDS):
+                reply = await answered
         except TimeoutError:
             reply = Reply(0, "no answer")
         if reply.sequence == sequence + 1:

@@ -403,7 +403,8 @@ class Replication:
         while not self._is_closing and self._socket is not None and self._loop.time() < deadline:
             self._changed.clear()
             try:
-                await asyncio.wait_for(self._changed.wait(), deadline - self._loop.time())
+                async with asyncio.timeout_at(deadline):
+                    await self._changed.wait()
             except TimeoutError:
                 break
         return self._is_closing and not self._unconfirmed

@@ -297,7 +297,8 @@ class Standby:
         looked_ns = clock.steady_ns()
         while self._led is None:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), LOOK_SECONDS)
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._wake.wait()
             self._wake.clear()
             now_ns = clock.steady_ns()
             if now_ns - looked_ns > LATE_NS:

@@ -61,7 +61,8 @@ class Stream:
             server = self._servers[0]
             self._servers = [*self._servers[1:], server]
             try:
-                client = await asyncio.wait_for(self._connect_to(server), 2 * CONNECT_SECONDS)
+                async with asyncio.timeout(2 * CONNECT_SECONDS):
+                    client = await self._connect_to(server)
                 await self._listen(client)
             except FAULTS as error:
                 faults.append(f"{server}: {str(error) or type(error).__name__}")
@@ -228,7 +229,8 @@ def _shown(value: Any) -> str:
 
 async def _close(client: Client) -> None:
     with contextlib.suppress(*FAULTS):
-        await asyncio.wait_for(client.close(), CLOSE_SECONDS)
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await client.close()
 
 
 async def _ignore(error: Exception) -> None:

@@ -184,7 +184,8 @@ class _Demo:
     async def _begin(self, node: Node) -> None:
         self.nodes[node.name] = node
         try:
-            await asyncio.wait_for(node.listens(), START_SECONDS)
+            async with asyncio.timeout(START_SECONDS):
+                await node.listens()
         except TimeoutError:
             why = f"node {node.name} does not listen after {START_SECONDS} s; is the machine busy?"
             raise ValueError(why) from None

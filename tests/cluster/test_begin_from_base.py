@@ -1,7 +1,6 @@
 """A leader puts bases and has the stream purged; a new standby begins from one, and leads when the leader is gone."""
 
 import asyncio
-import os
 import shutil
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -100,7 +99,6 @@ def metrics_of(server):
     return {sample.name.removeprefix("lionrock_"): sample.value for sample in samples}
 
 
-@pytest.mark.skipif("LIONROCK_UNSETTLED" not in os.environ, reason="it stands still now and then, and why is not known")
 def test_a_stream_is_not_purged_past_a_standby_and_one_that_was_away_begins_from_a_base(tmp_path):
     async def story():
         with one_server(tmp_path / "n1") as server:
