@@ -50,7 +50,7 @@ CLUSTER_MUTANTS = (
     ),
     Mutant(
         "the stream is purged while there is one base", "cluster/retention.py",
-        "if not retain_commands or len(bases) < kept:", "if not retain_commands or not bases:",
+        "if len(bases) < kept or not leases", "if not bases or not leases",
         f"{BASES}::test_the_stream_is_purged_behind_the_bases_and_never_past_a_standby_or_what_is_retained",
     ),
     Mutant(
@@ -81,7 +81,7 @@ CLUSTER_MUTANTS = (
     ),
     Mutant(
         "a node that is fenced purges the stream", "cluster/base_process.py",
-        "    await _check_leads(stream, order)\n    return await purge(", "    return await purge(",
+        "    await _check_leads(stream, order)\n    known = ", "    known = ",
         f"{BASES}::test_a_node_that_is_fenced_before_the_purge_leaves_it",
     ),
     Mutant(

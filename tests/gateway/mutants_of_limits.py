@@ -50,7 +50,7 @@ LIMIT_MUTANTS = (
     ),
     Mutant(
         "who waits for the venue is cut off like a slow client", "net/http_connection.py",
-        "        if self._is_busy:\n            self._wait(HANDSHAKE_SECONDS)",
+        "        if self._is_busy or self._held is not None:\n            self._wait(HANDSHAKE_SECONDS)",
         "        if False:\n            self._wait(HANDSHAKE_SECONDS)",
         "tests/gateway/net/test_http_connection.py::"
         "test_who_waits_for_the_venue_is_answered_however_long_it_takes[a turn]",
