@@ -7,7 +7,6 @@ output. It runs behind all others, rests after each chunk, and ends at once when
 import asyncio
 import contextlib
 import hashlib
-import json
 import os
 import signal
 import sqlite3
@@ -34,7 +33,7 @@ from gateway.cluster.retention import purge
 from gateway.config import Config
 from gateway.registry.database_copy import copy_database
 from gateway.registry.errors import RegistryError
-from gateway.venue.beside_venue import end_with, give_way, pause
+from gateway.venue.beside_venue import end_with, give_way, pause, tell
 from gateway.venue.disk_space import sparing
 from gateway.venue.recovery import projection_path
 from gateway.wire.versions import RELEASE
@@ -304,7 +303,7 @@ def main() -> None:
     order = msgspec.json.decode(line, type=BaseOrder)
     with sparing(Path(order.data), order.reserve_bytes):
         done = answer(order)
-    print(json.dumps(msgspec.to_builtins(done)), flush=True)
+    tell(msgspec.to_builtins(done))
     os._exit(1 if done.problem else 0)
 
 

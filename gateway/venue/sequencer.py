@@ -289,8 +289,7 @@ class Sequencer:
 
     def go_on(self) -> None:
         """Submit what was held, in its order."""
-        held = self._held or ()
-        del self._held
+        held, self._held = self._held or (), None
         for entry in held:
             self.submit(*entry)
 
