@@ -8,14 +8,12 @@ import asyncio
 import contextlib
 import hashlib
 import os
-import signal
 import sqlite3
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import zstandard
@@ -26,20 +24,18 @@ from gateway.cluster import leases
 from gateway.cluster.base import FORMAT, REGISTRY, BaseAt, BaseError, File, Manifest, Name, pack_manifest
 from gateway.cluster.base import MANIFEST as MANIFEST_NAME
 from gateway.cluster.base_store import BaseStore
-from gateway.cluster.bases import GIVE_WAY, UPLOADS, BaseDone, BaseOrder
+from gateway.cluster.bases import UPLOADS, BaseDone, BaseOrder
 from gateway.cluster.log_stream import LogStream, StreamError
 from gateway.cluster.messages import SEGMENT_HEADER_BYTES, DigestMessage, MarkMessage, MessageError
 from gateway.cluster.retention import purge
 from gateway.config import Config
 from gateway.registry.database_copy import copy_database
 from gateway.registry.errors import RegistryError
-from gateway.venue.beside_venue import end_with, give_way, pause, tell
+from gateway.venue.beside_venue import ordered, pause, tell
 from gateway.venue.disk_space import sparing
 from gateway.venue.recovery import projection_path
 from gateway.wire.versions import RELEASE
 
-OOM_SCORE = 1000
-"""When memory is short the system ends this process first."""
 REST_SHARE, LONGEST_REST_SECONDS = 3, 1.0
 """After each chunk the process rests so many times as long as the servers took to store it."""
 _LEVEL = 1
@@ -289,18 +285,8 @@ def answer(order: BaseOrder) -> BaseDone:
 
 
 def main() -> None:
-    """Run beside a venue, which ends this process by closing its input."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    if GIVE_WAY in sys.argv:
-        give_way()
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
-    line: Any = sys.stdin.buffer.readline()
-    if not line:
-        os._exit(1)  # the venue has ended before it asked for anything
-    end_with(sys.stdin.buffer)
-    order = msgspec.json.decode(line, type=BaseOrder)
+    """Run beside a venue."""
+    order = msgspec.json.decode(ordered(), type=BaseOrder)
     with sparing(Path(order.data), order.reserve_bytes):
         done = answer(order)
     tell(msgspec.to_builtins(done))

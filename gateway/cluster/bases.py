@@ -15,13 +15,11 @@ from gateway import clock
 from gateway.cluster.base import BaseAt
 from gateway.config import Config
 from gateway.venue import beside_venue
-from gateway.venue.beside_venue import Process, release
+from gateway.venue.beside_venue import GIVE_WAY, Process, release
 from gateway.venue.health import Effect, Health
 
 TROUBLE = "BASE_FAILED"
 """The name under which the venue's health has a failure."""
-GIVE_WAY = "--give-way"
-"""The argument with which the process runs behind all others."""
 UPLOADS = "base-upload"
 """The folder of a data folder with what is on its way to the store."""
 RETRY_SECONDS, LONGEST_RETRY_SECONDS = 60, 3600

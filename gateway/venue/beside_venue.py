@@ -6,6 +6,7 @@ Such a process has a pipe from the venue as its standard input, and another one 
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -24,6 +25,10 @@ goes on at once then. Beside a process that is merely nice it waits until that o
 STARVED_SECONDS = 1.0
 PACE_SECONDS = 0.01
 """After each piece that is written or removed: others use the disk meanwhile."""
+OOM_SCORE = 1000
+"""When memory is short the system ends such a process first."""
+GIVE_WAY = "--give-way"
+"""The argument with which it runs behind all others."""
 INPUT_ENDED = 1
 """Exit code of a process that ends because its input did: it has not come to its end."""
 
@@ -61,6 +66,24 @@ def end_with(source: IO[bytes]) -> None:
         os._exit(INPUT_ENDED)
 
     threading.Thread(target=watch, name="venue", daemon=True).start()
+
+
+def ordered() -> bytes:
+    """Begin as a process that does one thing beside a venue: what it is to do, the first line of its input.
+
+    SIGINT and SIGTERM are ignored: the venue ends it by closing its input.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    if GIVE_WAY in sys.argv:
+        give_way()
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
+    line = sys.stdin.buffer.readline()
+    if not line:
+        os._exit(INPUT_ENDED)  # the venue has ended before it asked for anything
+    end_with(sys.stdin.buffer)
+    return line
 
 
 def tell(said: object) -> None:

@@ -5,16 +5,12 @@ nothing, and each snapshot proves once more that the journal leads to the state.
 input and answers with one on standard output. It ends at once when its input ends, as that says that the venue has.
 """
 
-import contextlib
 import logging
 import os
-import signal
 import sqlite3
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -26,15 +22,11 @@ from gateway.read_model.history_file import HistoryError
 from gateway.read_model.history_store import follow
 from gateway.read_model.projection import Projection
 from gateway.registry.noted import has_noted, unfinished_sweeps
-from gateway.venue.beside_venue import end_with, give_way, pause, tell
+from gateway.venue.beside_venue import ordered, pause, tell
 from gateway.venue.disk_space import sparing
 from gateway.venue.recovery import Recovered, projection_path, write_pair
 from gateway.venue.sweeps import Sweeps
 
-OOM_SCORE = 1000
-"""When memory is short the system ends this process first."""
-GIVE_WAY = "--give-way"
-"""The argument with which the process runs behind all others."""
 NOTED_SECONDS = 30.0
 """How long the venue may take to note in the registry what the log holds, before this snapshot is given up."""
 LOOK_SECONDS = 0.1
@@ -160,19 +152,9 @@ def answer(order: Order) -> Done:
 
 
 def main() -> None:
-    """Run beside a venue. SIGINT and SIGTERM are ignored: the venue ends this process by closing its input."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    if GIVE_WAY in sys.argv:
-        give_way()
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
+    """Run beside a venue."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    line: Any = sys.stdin.buffer.readline()
-    if not line:
-        os._exit(1)  # the venue has ended before it asked for anything
-    end_with(sys.stdin.buffer)
-    order = msgspec.json.decode(line, type=Order)
+    order = msgspec.json.decode(ordered(), type=Order)
     with sparing(Path(order.data), order.reserve_bytes):
         done = answer(order)
     tell(msgspec.to_builtins(done))

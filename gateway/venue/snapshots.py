@@ -12,9 +12,9 @@ import msgspec
 from gateway import clock
 from gateway.config import Config
 from gateway.venue import beside_venue
-from gateway.venue.beside_venue import Process, release
+from gateway.venue.beside_venue import GIVE_WAY, Process, release
 from gateway.venue.health import Effect, Health
-from gateway.venue.snapshot_process import GIVE_WAY, Done, Order
+from gateway.venue.snapshot_process import Done, Order
 
 TROUBLE = "SNAPSHOT_FAILED"
 """The name under which the venue's health has a failure."""

@@ -21,9 +21,10 @@ from gateway import cli
 from gateway.client import Client
 from gateway.venue import beside_venue, snapshot_process
 from gateway.venue import snapshots as snapshots_module
+from gateway.venue.beside_venue import GIVE_WAY
 from gateway.venue.health import Health
 from gateway.venue.recovery import projection_path
-from gateway.venue.snapshot_process import GIVE_WAY, Order, answer, take
+from gateway.venue.snapshot_process import Order, answer, take
 from gateway.venue.snapshots import TROUBLE, Snapshots
 from gateway.venue.venue import Venue
 from tests.gateway.live import BTC, config_of, play, running, set_up, until
