@@ -200,8 +200,14 @@ class Authenticator:
 
     # --- HTTP -----------------------------------------------------------------------------------------------------
 
-    def authorize(self, header: str, method: str, target: str, body: bytes, now_ns: int) -> Key:
-        """The key of an HTTP call by its Authorization header; `target` is the request target as it was sent."""
+    def authorize(
+        self, header: str, method: str, target: str, body: bytes, now_ns: int, is_repeatable: bool = False
+    ) -> Key:
+        """The key of an HTTP call by its Authorization header; `target` is the request target as it was sent.
+
+        A signature counts once, but for calls that are repeatable: done again they change nothing. Clients make their
+        nonce of the clock's milliseconds (ccxt does), so two equal calls in one millisecond are signed alike.
+        """
         if header[:7].lower() == "bearer ":
             return self._bearer(header[7:].strip(), now_ns)
         match = _HEADER.fullmatch(header.strip())
@@ -218,7 +224,9 @@ class Authenticator:
         self._check_hmac(key, text, fields["sig"])
         stamp_ns = int(fields["ts"]) * 1_000_000
         self._check_window(stamp_ns, now_ns)
-        self._once(_digest(key.id, fields["sig"].lower()), stamp_ns + WINDOW_NS, now_ns)
+        digest = _digest(key.id, fields["sig"].lower())
+        if not self._remember(digest, stamp_ns + WINDOW_NS, now_ns) and not is_repeatable:
+            raise _used_before()
         return key
 
     def _bearer(self, token: str, now_ns: int) -> Key:
@@ -253,7 +261,7 @@ class Authenticator:
 
     def _once(self, digest: bytes, expires_ns: int, now_ns: int) -> None:
         if not self._remember(digest, expires_ns, now_ns):
-            raise Refusal(ErrorCode.INVALID_CREDENTIALS, "this signature was used before; sign again with a new nonce")
+            raise _used_before()
 
     def _remember(self, digest: bytes, expires_ns: int, now_ns: int) -> bool:
         """Note that something was used; whether it is the first time."""
@@ -295,6 +303,11 @@ _ACCESS, _REFRESH = 1, 2
 _JWS = jwt.PyJWS(algorithms=["EdDSA"])
 """Knows no other algorithm. The claims are left to `_check_claims`: PyJWT goes by the machine's clock, and lets a claim
 that is missing pass."""
+
+
+def _used_before() -> Refusal:
+    reason = "this signature was used before; sign again with a nonce that no other call of this millisecond has"
+    return Refusal(ErrorCode.INVALID_CREDENTIALS, reason, "nonce")
 
 
 def _invalid() -> Refusal:

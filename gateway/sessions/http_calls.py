@@ -63,7 +63,7 @@ def http(context: Context, projection: Projection, call: HttpCall, steady_ns: in
         if METHODS[name].scope and context.origins.is_foreign(headers):
             raise Refusal(ErrorCode.FORBIDDEN, f"{name}: {foreign_origin(headers)}", "Origin")
         if not name.startswith("public/") and headers.get("authorization"):
-            _authorize(session, verb, target, headers["authorization"], body, steady_ns)
+            _authorize(session, call, headers["authorization"], steady_ns, _is_repeatable(name))
             call.known(session.account_slot)
     except jsonrpc_requests.Malformed as malformed:
         note_refusal(session, malformed.method, None, malformed.refusal, now_ns)
@@ -106,14 +106,20 @@ def _http_request(verb: str, target: str, body: bytes) -> Any:
     return request
 
 
-def _authorize(session: Session, verb: str, target: str, header: str, body: bytes, steady_ns: int) -> None:
+def _is_repeatable(name: str) -> bool:
+    """Whether a call that is done again changes nothing: a question, or a cancel of an order that it names."""
+    return METHODS[name].scope == "read" or name == "private/cancel"
+
+
+def _authorize(session: Session, call: HttpCall, header: str, steady_ns: int, is_repeatable: bool) -> None:
     context, now_ns = session.context, steady_ns + session.context.time.offset_ns
     is_token = header[:7].lower() == "bearer "
     logins = session.limits.logins
     if not logins.has(steady_ns, 1):
         raise over_limit("logins", logins.cost_ns)
     try:
-        key = context.authenticator.authorize(header, verb, target, body, now_ns - context.time.lead_ns)
+        venue_ns = now_ns - context.time.lead_ns
+        key = context.authenticator.authorize(header, call.verb, call.target, call.body, venue_ns, is_repeatable)
     except Refusal:
         logins.charge(steady_ns, 1)
         raise

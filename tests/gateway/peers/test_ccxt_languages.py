@@ -15,6 +15,17 @@ def test_python_and_javascript_are_told_the_same(tmp_path, javascript):
         assert one == other
 
 
+def test_equal_questions_at_once_are_all_answered(tmp_path):
+    """ccxt makes its nonce of the clock's millisecond, so equal questions of one millisecond have one signature."""
+    (told,) = play(_at_once(tmp_path))
+    assert told == {"answers": 100, "errors": []}
+
+
+async def _at_once(folder):
+    async with peer(folder) as venue:
+        return await venue.run(PYTHON, script("ccxt_at_once.py"))
+
+
 async def _story(folder, name, *command):
     async with peer(folder) as venue:
         await quote(venue.maker)

@@ -120,6 +120,16 @@ def test_a_signed_request_that_was_seen_is_no_login(desk):
     assert "used before" in refused(ErrorCode.INVALID_CREDENTIALS, desk.auth.login, replayed, NOW).reason
 
 
+def test_a_call_that_changes_nothing_may_be_signed_alike_twice(desk):
+    target = "/api/v2/private/get_positions"
+    header = desk.header(target=target)
+    for _ in range(2):
+        assert desk.auth.authorize(header, "GET", target, b"", NOW, is_repeatable=True).id == desk.hmac.id
+    refusal = refused(ErrorCode.INVALID_CREDENTIALS, desk.auth.authorize, header, "GET", target, b"", NOW)
+    assert refusal.param == "nonce"
+    assert "no other call of this millisecond" in refusal.reason
+
+
 def test_a_replayed_login_is_refused_after_a_restart(desk, tmp_path):
     login = desk.signature_login()
     desk.auth.login(login, NOW)
