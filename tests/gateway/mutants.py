@@ -325,9 +325,9 @@ CLIENT_MUTANTS = (
     ),
     Mutant(
         "the client resumes before it subscribes",
-        "client/client.py",
+        "client/subscriptions.py",
         "        answer = await self._subscribe(list(self._callbacks))\n",
-        '        present = (await self._typed(_Resumed, "venue/resume")).sequence\n'
+        '        present = RESUMED.decode((await self._ask("venue/resume", {})).result).sequence\n'
         "        for channels, after in self._private.missed():\n"
         "            await self._catch_up(channels, after, present)\n"
         "            self._private.caught_up(channels, present)\n"

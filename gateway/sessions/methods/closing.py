@@ -61,7 +61,7 @@ class ClosingPending(Struct, gc=False):
 def close_position(session: SessionState, params: method_table.ClosePositionParams, call: Call) -> list[Action]:
     """Reduce-only orders for the whole position: market, or limit at a price."""
     contract = contract_of(call.projection, params.instrument_name)
-    size = call.projection.size_lots(session.account_slot, contract.slot)
+    size = call.projection.positions.size_lots(session.account_slot, contract.slot)
     if size == 0:
         raise Refusal(ErrorCode.ALREADY_CLOSED, f"there is no position in {contract.name}", "instrument_name")
     side = SIDE_SELL if size > 0 else SIDE_BUY
