@@ -4,7 +4,7 @@ Everything is in the engine's units and as of the durable sequence; `render` mak
 the views from durable events and from the engine's state, and can be rebuilt from the journal.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from msgspec import Struct
@@ -299,6 +299,8 @@ class RiskView(Struct, gc=False):
 class ForcedTradeView(Struct, gc=False):
     """A trade that closed a position by force: whose, and by deleveraging who gave up its profit, else NIL."""
 
+    place: int
+    """Of its row in the history."""
     trade: TradeView
     account_slot: int
     against_slot: int
@@ -392,7 +394,7 @@ class OperatorViews(Protocol):
     def exposed_accounts(self) -> Sequence[int]: ...
     def ratios_ppb(self, account_slots: Sequence[int]) -> list[int]: ...
     def risk(self, account_slot: int) -> RiskView: ...
-    def forced_trades(self, slots: Collection[int], span: Span) -> list[ForcedTradeView]: ...
+    def forced_trades(self, slots: Collection[int], span: Span) -> Iterator[ForcedTradeView]: ...
     def open_orders(self, accounts: Collection[int], contracts: Collection[int]) -> int: ...
 
 

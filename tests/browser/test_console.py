@@ -202,6 +202,10 @@ def test_an_order_is_found_and_explained(venue, officers):
     ann, _ = officers
     placed = venue.run(venue.clients["alice"].buy(BTC, "0.1", price="18999", post_only=True))
     page = ann.go("audit")
+    offered = page.locator("#audited-accounts option")
+    page.get_by_label("Account").fill("ALI")
+    expect(offered).to_have_count(1)
+    expect(offered).to_have_attribute("value", "alice")
     page.get_by_label("Account").fill("alice")
     page.get_by_role("button", name="Its orders").click()
     page.get_by_role("button", name=f"Explain order {placed.order.order_id}", exact=True).click()

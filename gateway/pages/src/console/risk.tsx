@@ -2,7 +2,7 @@ import { useSignal } from "@preact/signals";
 import { amountText, percent, shown } from "../shared/numbers";
 import type { Venue } from "../shared/venue";
 import { AccountDialog } from "./account_dialog";
-import { useAsked, usePages } from "./asked";
+import { usePages } from "./asked";
 import { AccountLink } from "./account_link";
 import { askFor } from "./change_dialog";
 import type { ForcedTrade, Risk as Row } from "./console_types";
@@ -18,7 +18,7 @@ const NEAR = 0.8;
 /** Accounts near liquidation, and what liquidation and deleveraging have closed. */
 export function Risk({ venue }: { venue: Venue }) {
   const risks = usePages<Row>(venue, "venue/admin/list_risks", "risks", { count: 100 }, 3000);
-  const forced = useAsked<ForcedTrade[]>(venue, "venue/admin/list_forced_trades", { count: 1000 }, 5000);
+  const forced = usePages<ForcedTrade>(venue, "venue/admin/list_forced_trades", "trades", { count: 1000 }, 5000);
   const open = useSignal("");
   const explain = (account: string) => (
     <button type="button" class="button small" aria-label={`Explain ${account}`} onClick={() => (open.value = account)}>Explain…</button>
@@ -76,7 +76,7 @@ export function Risk({ venue }: { venue: Venue }) {
           },
         ]} />
       <Table name="Liquidations and deleveraging" rows={forced.data.value === null ? null : roundsOf(forced.data.value)} error={forced.error.value}
-        empty="Nothing was closed by force." keyOf={({ key }) => key}
+        pages={{ ...forced.pages, all: async () => roundsOf(await forced.pages.all()) }} empty="Nothing was closed by force." keyOf={({ key }) => key}
         columns={[
           { head: "Until", time: ({ untilMs }) => untilMs },
           { head: "How", cell: ({ type }) => <span class={type === "deleveraging" ? "down" : "warn"}>{words(type)}</span>, file: ({ type }) => type },
