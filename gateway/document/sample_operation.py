@@ -47,7 +47,7 @@ def sample_operation(alerts: Path, sessions: Callable[[], Iterable[Any]]) -> Ope
         "side": 1, "times": 3, "wall_orders": 3, "shown_lots": 400_000, "withdrawn_lots": 1_200_000,
         "cancelled_withdrawn_lots": 1_200_000, "traded_lots": 5_000,
     }  # fmt: skip
-    text = "3 times shown and withdrawn unfilled: 3 BUY orders; meanwhile SELL trades of 5000 lots"
+    text = "3 times shown and withdrawn unfilled: 3 BUY orders; meanwhile SELL trades of 5,000 lots"
     store = AlertStore(alerts)
     for rule, order_id in (("spoofing", 77), ("flashing", 79)):
         store.add([Alert(rule, text, NOW, BTC.slot, (0,), Evidence([90, 95], [order_id], figures))])

@@ -100,8 +100,8 @@ def _parts(call: Call, contract: Contract, lots: int, price_ticks: int) -> list[
     count = whole + (rest > 0)
     if count > MAX_ORDERS:
         reason = (
-            f"QTY_TOO_LARGE: closing {contract.amount_text(lots).decode()} takes {count} orders of at most "
-            f"{contract.amount_text(most).decode()}, more than {MAX_ORDERS}; reduce the position first"
+            f"QTY_TOO_LARGE: closing {contract.amount_words(lots)} takes {count:,} orders of at most "
+            f"{contract.amount_words(most)}, more than {MAX_ORDERS}; reduce the position first"
         )
         raise Refusal(ErrorCode.INVALID_ARGUMENTS, reason, "instrument_name")
     return [most] * whole + ([max(rest, smallest)] if rest else [])
