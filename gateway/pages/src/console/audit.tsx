@@ -9,7 +9,7 @@ import { AccountDialog } from "./account_dialog";
 import { useAsked } from "./asked";
 import { Fault } from "./fault";
 import { useOfferedClients } from "./offered_clients";
-import { ORDER_COLUMNS } from "./order_columns";
+import { orderColumns } from "./order_columns";
 import { Table } from "./table";
 import { words } from "./words";
 
@@ -117,7 +117,7 @@ function Orders({ venue, account, onExplain }: { venue: Venue; account: string; 
           { head: "Order", cell: ({ order_id }) => order_id },
           { head: "Contract", cell: (row) => row.instrument_name },
           { head: "Type", cell: ({ order_type }) => words(order_type) },
-          ...ORDER_COLUMNS,
+          ...orderColumns<Order>((row) => row.instrument_name),
           { head: "State", cell: ({ order_state, cancel_reason }) => words(cancel_reason ?? order_state) },
           { head: "Label", wide: ({ label }) => label },
           { head: "Placed", time: (row) => row.creation_timestamp },

@@ -1,5 +1,5 @@
 import { useSignal } from "@preact/signals";
-import { amountText, money, percent, shown } from "../shared/numbers";
+import { amountText, percent, shown } from "../shared/numbers";
 import type { Venue } from "../shared/venue";
 import { AccountDialog } from "./account_dialog";
 import { usePages } from "./asked";
@@ -7,6 +7,7 @@ import { AccountLink } from "./account_link";
 import { askFor } from "./change_dialog";
 import type { ForcedTrade, Risk as Row } from "./console_types";
 import { roundsOf } from "./forced_rounds";
+import { priceText } from "./prices";
 import { figures, isCompliance } from "./state";
 import { Table } from "./table";
 import { words } from "./words";
@@ -53,7 +54,7 @@ export function Risk({ venue }: { venue: Venue }) {
               <div class="held">
                 <span class={one.size > 0 ? "up" : "down"}>{one.size > 0 && "+"}{amountText(one.size)}</span> <span title={one.instrument_name}>{one.instrument_name.replace("-PERPETUAL", "")}</span>
                 {one.margin_mode === "isolated" && ", isolated"}
-                {one.liquidation_price !== null && <span class="dim"> until {money(one.liquidation_price)}, {shown(one.distance_percent, 2)} % away</span>}
+                {one.liquidation_price !== null && <span class="dim"> until {priceText(one.instrument_name, one.liquidation_price)}, <span class="whole">{shown(one.distance_percent, 2)} % away</span></span>}
               </div>
             ))}</div>,
           },
@@ -83,8 +84,8 @@ export function Risk({ venue }: { venue: Venue }) {
           { head: "Account", cell: ({ account }) => <AccountLink name={account} />, file: ({ account }) => account },
           { head: "Side", cell: ({ direction }) => direction },
           { head: "Amount", number: ({ amount }) => amount, say: amountText },
-          { head: "Price on average", number: ({ price }) => price, say: money },
-          { head: "Mark", number: ({ mark }) => mark, say: money },
+          { head: "Price on average", number: ({ price }) => price, say: (value, { instrument }) => priceText(instrument, value) },
+          { head: "Mark", number: ({ mark }) => mark, say: (value, { instrument }) => priceText(instrument, value) },
           { head: "Trades", isNumber: true, cell: ({ trades }) => trades },
           { head: "Gave up its profit", cell: ({ against }) => against.join(", ") || "–" },
         ]} />
