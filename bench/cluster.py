@@ -1,7 +1,8 @@
 """A venue whose log is replicated beside a machine alone, in turns: `python -m bench.cluster`.
 
 JetStream servers run on this machine, with the cores and the disk that both venues have. Each turn loads both the same
-way; the ratios are medians over the turns.
+way; the ratios are medians over the turns. So is the processor time that an order takes of each process, which other
+work on the machine changes less than the rates.
 """
 
 import argparse
@@ -19,8 +20,8 @@ from typing import Any
 
 import uvloop
 
-from bench.gateway_load import connect, disconnect
-from bench.load_servers import MARK_SECONDS, Plan, Venue, chosen_cores, order_scripts, running_venue
+from bench.gateway_load import connect, cpu_seconds, disconnect
+from bench.load_servers import MARK_SECONDS, Plan, Venue, children, chosen_cores, order_scripts, running_venue
 from bench.load_turns import Side, loads_of, named
 from bench.measurement import Spread, machine
 from bench.placement import pinned
@@ -62,18 +63,45 @@ def measured(plan: Plan, folder: Path, servers: int, loads: list[float | str]) -
 async def _measured(plan: Plan, venues: dict[str, Venue], loads: list[float | str]) -> list[dict[str, Any]]:
     await asyncio.sleep(MARK_SECONDS)
     links = {name: await connect(venue.json, order_scripts(plan)) for name, venue in venues.items()}
+    processes = {name: _processes(venue) for name, venue in venues.items()}
     found = []
     for load in loads:
+        spent_us: dict[str, list[dict[str, float]]] = {name: [] for name in venues}
         sides = [Side(name, venue.json, links[name]) for name, venue in venues.items()]
         for turn in range(plan.turns):
             print(f"{named(load)}, turn {turn + 1} of {plan.turns}", file=sys.stderr, flush=True)
             for side in sides if turn % 2 else sides[::-1]:
+                before = _seconds(processes[side.name])
                 await side.turn(load, plan)
                 venues[side.name].check()
-        found.append({"load": named(load), **{side.name: side.as_json() for side in sides}, **_ratios(*sides)})
+                after, orders = _seconds(processes[side.name]), max(side.results[-1].orders, 1)
+                spent_us[side.name].append({part: (after[part] - before[part]) * 1e6 / orders for part in after})
+        figures = {side.name: side.as_json() | {"cpu_us": _medians(spent_us[side.name])} for side in sides}
+        found.append({"load": named(load), **figures, **_ratios(*sides)})
     for connections in links.values():
         disconnect(connections)
     return found
+
+
+def _processes(venue: Venue) -> dict[str, list[int]]:
+    """The processes that an order takes time of: the venue, its publisher and the stream's servers, and the load."""
+    found = {"venue": [venue.process.pid], "load": [os.getpid()]}
+    publisher = [pid for pid in children(venue.process.pid) if "publisher_process" in _command(pid)]
+    if publisher:
+        found |= {"publisher": publisher, "servers": [p for p in children(os.getpid()) if "nats-server" in _command(p)]}
+    return found
+
+
+def _command(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text()
+
+
+def _seconds(processes: dict[str, list[int]]) -> dict[str, float]:
+    return {part: sum(map(cpu_seconds, pids)) for part, pids in processes.items()}
+
+
+def _medians(turns: list[dict[str, float]]) -> dict[str, float]:
+    return {part: round(statistics.median(turn[part] for turn in turns), 2) for part in turns[0]}
 
 
 def _ratios(alone: Side, replicated: Side) -> dict[str, Any]:
@@ -120,7 +148,12 @@ def _line(load: dict[str, Any]) -> str:
         f"{load['load']}: {replicated['orders_per_s']:,} orders/s beside {alone['orders_per_s']:,} alone, "
         f"ratio {ratio['median']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})"
         f"; p50 {replicated['p50_us'] / 1000:.2f} ms beside {alone['p50_us'] / 1000:.2f} ms"
+        f"; us of processor time an order: {_spent(replicated)}, beside {_spent(alone)}"
     )
+
+
+def _spent(side: dict[str, Any]) -> str:
+    return ", ".join(f"{part} {us:.2f}" for part, us in side["cpu_us"].items())
 
 
 if __name__ == "__main__":

@@ -142,7 +142,7 @@ def running_venue(folder: Path, plan: Plan, build: Build | None = None) -> Itera
         said = _started(process, folder, plan)
         if "error" in said:
             raise ValueError(f"the venue of {build.name} does not start: {said['error']}")
-        for child in _children(process.pid):
+        for child in children(process.pid):
             os.sched_setaffinity(child, plan.cores.surveillance)
         url, log_ins = f"ws://127.0.0.1:{said['port']}/ws/api/v2", [log_in(*key) for key in said["keys"]]
         rows = Target(url, log_ins, protocol=BINARY_PROTOCOL, pid=process.pid)
@@ -168,7 +168,7 @@ def _started(process: "subprocess.Popen[bytes]", folder: Path, plan: Plan) -> di
     return said
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
     """The processes that a process has started."""
     lists = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
     return [int(child) for text in lists for child in text.split()]

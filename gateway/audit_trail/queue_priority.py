@@ -133,7 +133,8 @@ class Queues:
         self.found.fills += order.yields
         self.found.lots += row.last_lots if order.yields else 0
         if order.yields and waiting:
-            what = f"filled {row.last_lots} lots of an affiliate while {waiting} lots of clients rested at its price"
+            taken = f"filled {row.last_lots:,} lots of an affiliate"
+            what = f"{taken} while {waiting:,} lots of clients rested at its price"
         elif row.price_ticks != order.place[2]:
             what = f"filled at {row.price_ticks} ticks what rests at {order.place[2]}"
         elif marked != order.yields:

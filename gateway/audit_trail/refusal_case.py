@@ -8,7 +8,7 @@ from engine.codes import NIL, CommandKind, OrdType, Side
 from engine.schema import LADDERS_PER_CONTRACT
 from engine.statements import account_statement
 from engine.statements.decision_figures import look
-from gateway.wire.decimals import Contract, micros_text
+from gateway.wire.decimals import Contract
 from gateway.wire.errors import Explanation
 
 MARKETS = (OrdType.MARKET, OrdType.STOP_MARKET, OrdType.TAKE_MARKET, OrdType.TRAILING_STOP)
@@ -82,8 +82,8 @@ class Case:
         return self.contract.amount_text(lots).decode()
 
     def money(self, micros: int) -> str:
-        """Money with its currency."""
-        return f"{micros_text(micros)} {self.contract.settlement}"
+        """Money with its currency, to be read; what is to be sent is as the wire has it."""
+        return self.contract.money_words(micros)
 
     def best_ticks(self) -> int:
         """The best price of the other side, NIL when there is none."""

@@ -6,7 +6,7 @@ from engine.codes import NIL, Reason
 from engine.statements import account_statement
 from engine.statements.order_need import held_need_micros
 from gateway.audit_trail.refusals_of_orders import by_rule
-from gateway.wire.decimals import Contract, micros_text
+from gateway.wire.decimals import Contract
 from gateway.wire.errors import Explanation
 from gateway.wire.reasons import shown
 
@@ -59,9 +59,8 @@ def _not_carried(root: Any, contract: Contract, directive: Any) -> Explanation:
     have, needed = statement.equity_micros, need(asked)
     if isolated is not None and have >= needed:
         have, needed = isolated.pool_equity_micros, -(-isolated.notional_micros // asked)
-    money = contract.settlement
-    fault = f"at leverage {asked} positions and orders need {micros_text(needed)} {money}"
-    fault += f", and equity is {micros_text(have)}"
-    remedy = f"deposit {micros_text(max(needed - have, 0))} {money}, cancel orders"
+    fault = f"at leverage {asked} positions and orders need {contract.money_words(needed)}"
+    fault += f", and equity is {contract.money_words(have)}"
+    remedy = f"deposit {contract.money_words(max(needed - have, 0))}, cancel orders"
     remedy += f", or send {lowest} or more" if lowest else ", or keep the leverage"
     return Explanation("leverage", str(asked), str(lowest or "as it is"), fault, remedy)

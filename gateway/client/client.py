@@ -16,8 +16,7 @@ import hmac
 import itertools
 import logging
 import secrets
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -30,9 +29,10 @@ from gateway import clock
 from gateway.client.answers import Order, Placed, Position, Trade
 from gateway.client.errors import HANDED_OVER, Disconnected, RpcError
 from gateway.client.leaders import Leader, find_leader
-from gateway.client.local_book import BookBroken, LocalBook
-from gateway.client.private_channels import PrivateChannels
+from gateway.client.local_book import LocalBook
+from gateway.client.messages import EXACT, HEARTBEAT, MESSAGE, PUSH, Message
 from gateway.client.sent_rows import RowSender
+from gateway.client.subscriptions import Callback, Gap, Subscriptions, tell
 
 BINARY_PROTOCOL = "lionrock.binary.v1"
 RECONNECT_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
@@ -47,55 +47,7 @@ Without that a cable that was pulled out, or a router that forgot the connection
 _LOG = logging.getLogger("lionrock.client")
 
 Amount = Decimal | str | int
-Callback = Callable[[Any], None]
 T = TypeVar("T")
-
-
-class _Refused(msgspec.Struct):
-    channel: str
-    reason: str
-
-
-class _Message(msgspec.Struct):
-    id: int | None = None
-    result: msgspec.Raw = msgspec.Raw(b"")
-    error: msgspec.Raw = msgspec.Raw(b"")
-    method: str = ""
-    params: msgspec.Raw = msgspec.Raw(b"")
-    refused: list[_Refused] = []
-    sequence: int | None = None
-
-
-class _Push(msgspec.Struct):
-    channel: str
-    data: msgspec.Raw
-    sequence: int | None = None
-    more: bool = False
-
-
-class _Heartbeat(msgspec.Struct):
-    type: str
-
-
-class _Resumed(msgspec.Struct):
-    sequence: int
-    has_more: bool
-    events: list[_Push]
-
-
-class Gap(msgspec.Struct):
-    """Messages of some channels that the venue cannot tell any more: ask for orders, trades and positions anew."""
-
-    channels: list[str]
-    after: int
-    until: int
-    reason: str
-
-
-_MESSAGE = msgspec.json.Decoder(_Message)
-_PUSH = msgspec.json.Decoder(_Push)
-_HEARTBEAT = msgspec.json.Decoder(_Heartbeat)
-_EXACT = msgspec.json.Decoder(float_hook=Decimal)
 _ENCODE = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -154,7 +106,6 @@ class Client:
         """
         self.on_gap: Callable[[Gap], None] = _warn
         """Called with what the venue cannot tell any more of a lost connection's time; by default it is logged."""
-        self.books: dict[str, LocalBook] = {}
         self.is_connected = asyncio.Event()
         self._secret = secret
         self._binary = binary
@@ -162,11 +113,10 @@ class Client:
         self._transport: Any = None
         self._listener: _Listener | None = None
         self._ids = itertools.count(1)
-        self._waiting: dict[int, asyncio.Future[_Message]] = {}
-        self._callbacks: dict[str, list[Callback]] = {}
-        self._joining: Counter[str] = Counter()
-        self._private = PrivateChannels(self._deliver)
-        self._mending: set[str] = set()
+        self._waiting: dict[int, asyncio.Future[Message]] = {}
+        self._channels = Subscriptions(self.is_connected, self._answer, self._spawn, self._refuse, self._miss)
+        self.books = self._channels.books
+        """The copies of books that it keeps, by channel."""
         self._rows = RowSender(binary and reconnect and len(self._urls) > 1, self._send_frame, self._mark, self._refuse)
         self._closing = False
         self._is_leaving = False
@@ -185,7 +135,7 @@ class Client:
     @property
     def sequence(self) -> int:
         """The last sequence seen on an own channel."""
-        return self._private.latest
+        return self._channels.sequence
 
     async def connect(self) -> None:
         """Connect, log in if there is a key, subscribe again, and get what the own channels said meanwhile."""
@@ -241,17 +191,16 @@ class Client:
             raise Disconnected(f"{self.url} ended the connection at once{hint}")
         if self.key_id:
             await self.log_in()
-        if self._callbacks:
-            await self._follow()
+        await self._channels.follow()
         if self._transport.is_disconnected:
             raise Disconnected(f"{self.url} ended the connection at once")
-        self._private.go_on()
+        self._channels.go_on()
 
     def _drop(self) -> None:
         """Give up a connection that did not come about."""
         self._listener = None
         self._lose_requests()
-        self._private.lost()
+        self._channels.lost()
         if self._transport is not None:
             self._transport.disconnect()
 
@@ -283,7 +232,7 @@ class Client:
         self._is_leaving = False
         self.is_connected.clear()
         self._lose_requests()
-        self._private.lost()
+        self._channels.lost()
         if was_connected and self._reconnect and not self._closing:
             self._spawn(self._come_back(has_left or self._found is not None))
 
@@ -306,7 +255,7 @@ class Client:
             except (TimeoutError, OSError, picows.WSError, RpcError, Disconnected):
                 continue
 
-    def _spawn(self, coroutine: Any) -> None:
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -315,17 +264,17 @@ class Client:
 
     async def call(self, method: str, **params: Any) -> Any:
         """Call a method; returns its result, numbers exact. RpcError for an error answer, Disconnected without one."""
-        return _EXACT.decode((await self._answer(method, params)).result)
+        return EXACT.decode((await self._answer(method, params)).result)
 
     async def _typed(self, kind: type[T], method: str, **params: Any) -> T:
         return msgspec.json.decode((await self._answer(method, params)).result, type=kind)
 
-    async def _answer(self, method: str, params: dict[str, Any]) -> _Message:
+    async def _answer(self, method: str, params: dict[str, Any]) -> Message:
         return await self._taken(self._send([(method, params)])[0], method, params, REQUEST_SECONDS)
 
     async def _taken(
-        self, future: asyncio.Future[_Message], method: str, params: dict[str, Any], seconds: float | None = None
-    ) -> _Message:
+        self, future: asyncio.Future[Message], method: str, params: dict[str, Any], seconds: float | None = None
+    ) -> Message:
         """The answer of a node that takes the request: one that was not taken, as another node leads, is sent there.
 
         Where that node is not reached in time the refusal stands, so that it is certain that nothing was taken.
@@ -356,9 +305,9 @@ class Client:
         """Make several calls in one write; returns the results in order, an RpcError in the place of a refused one."""
         sent = zip(self._send(calls), calls, strict=True)
         answers = await asyncio.gather(*(self._taken(future, *call) for future, call in sent), return_exceptions=True)
-        return [_EXACT.decode(answer.result) if isinstance(answer, _Message) else answer for answer in answers]
+        return [EXACT.decode(answer.result) if isinstance(answer, Message) else answer for answer in answers]
 
-    def _send(self, calls: list[tuple[str, dict[str, Any]]]) -> list[asyncio.Future[_Message]]:
+    def _send(self, calls: list[tuple[str, dict[str, Any]]]) -> list[asyncio.Future[Message]]:
         if self._transport is None or self._transport.is_disconnected:
             raise Disconnected("not connected; wait for `is_connected`")
         loop = asyncio.get_running_loop()
@@ -375,10 +324,10 @@ class Client:
         return futures
 
     def _received(self, data: bytes) -> None:
-        message = _MESSAGE.decode(data)
+        message = MESSAGE.decode(data)
         if message.id is not None:
             future = self._waiting.pop(message.id, None)
-            error = RpcError(_EXACT.decode(message.error)) if bytes(message.error) else None
+            error = RpcError(EXACT.decode(message.error)) if bytes(message.error) else None
             self._rows.answered(message.id, error)
             if future is None or future.done():
                 return
@@ -389,16 +338,10 @@ class Client:
                 future.set_result(message)
             self._leave_if_free()
         elif message.method == "subscription":
-            push = _PUSH.decode(message.params)
-            if push.channel not in self._callbacks:
-                return  # it was left, and the venue has yet to hear of it
-            if push.sequence is None:
-                self._deliver(push.channel, _EXACT.decode(push.data))
-            else:
-                self._private.push(push.channel, _EXACT.decode(push.data), push.sequence, push.more)
+            self._channels.push(PUSH.decode(message.params))
         elif bytes(message.error):
-            self._is_leaving |= self._rows.refused(RpcError(_EXACT.decode(message.error)))
-        elif message.method == "heartbeat" and _HEARTBEAT.decode(message.params).type == "test_request":
+            self._is_leaving |= self._rows.refused(RpcError(EXACT.decode(message.error)))
+        elif message.method == "heartbeat" and HEARTBEAT.decode(message.params).type == "test_request":
             self._transport.send(picows.WSMsgType.TEXT, b'{"jsonrpc":"2.0","id":0,"method":"public/test"}')
 
     # --- channels -------------------------------------------------------------------------------------------------
@@ -408,119 +351,18 @@ class Client:
 
         ValueError when there is no such channel. Without an answer, or with a refusal, nothing is subscribed.
         """
-        if not self.is_connected.is_set():
-            raise Disconnected("not connected; wait for `is_connected`")
-        is_joined = channel in self._callbacks and not self._joining[channel]
-        self._callbacks.setdefault(channel, []).append(callback)
-        if is_joined:
-            return
-        self._joining[channel] += 1
-        try:
-            for refused in (await self._subscribe([channel])).refused:
-                raise ValueError(f"channel {refused.channel}: {refused.reason}")
-        except BaseException:
-            self._withdraw(channel, callback)
-            raise
-        finally:
-            self._joining[channel] -= 1
-
-    def _withdraw(self, channel: str, callback: Callback) -> None:
-        """Take back one function's subscription; the channel is left with the last one."""
-        callbacks = self._callbacks.get(channel, [])
-        if callback in callbacks:
-            callbacks.remove(callback)
-        if not callbacks:
-            self._forget(channel)
-
-    async def _subscribe(self, channels: list[str]) -> _Message:
-        answer = await self._answer("public/subscribe", {"channels": channels})
-        if answer.sequence is not None:
-            self._private.joined(msgspec.json.decode(answer.result, type=list[str]), answer.sequence)
-        return answer
-
-    def _forget(self, channel: str) -> None:
-        self._callbacks.pop(channel, None)
-        self._private.left(channel)
+        await self._channels.subscribe(channel, callback)
 
     async def unsubscribe(self, channel: str) -> None:
         """Leave a channel."""
-        self._forget(channel)
-        await self.call("public/unsubscribe", channels=[channel])
+        await self._channels.unsubscribe(channel)
 
     async def book(self, instrument_name: str, interval: str = "raw") -> LocalBook:
         """Keep a local copy of a book and check it; a new snapshot replaces it when the chain breaks.
 
         Asked for again, it is the same copy.
         """
-        channel = f"book.{instrument_name}.{interval}"
-        is_joined = channel in self._callbacks
-        if is_joined and channel in self.books:
-            return self.books[channel]
-        book = self.books[channel] = LocalBook()
-        await self.subscribe(channel, lambda data: self._keep(channel, data))
-        if is_joined:
-            await self._subscribe([channel])
-        return book
-
-    def _keep(self, channel: str, data: Any) -> None:
-        try:
-            self.books[channel].apply(data)
-        except BookBroken:
-            self.books[channel].change_id = None
-            if channel not in self._mending:
-                self._mending.add(channel)
-                self._spawn(self._mend(channel))
-
-    async def _mend(self, channel: str) -> None:
-        """Subscribe again for a snapshot, as a reconnect does."""
-        try:
-            await self._subscribe([channel])
-        except (Disconnected, RpcError, TimeoutError):
-            return  # the next change finds the book broken still
-        finally:
-            self._mending.discard(channel)
-
-    def _deliver(self, channel: str, data: Any) -> None:
-        """Call the channel's functions. One that fails is reported to the loop and takes nothing from the others."""
-        for callback in tuple(self._callbacks.get(channel, ())):
-            self._tell(callback, data, f"the callback of {channel}")
-
-    def _tell(self, callback: Callback, said: Any, what: str) -> None:
-        try:
-            callback(said)
-        except Exception as error:
-            context = {"message": f"{what} failed", "exception": error}
-            asyncio.get_running_loop().call_exception_handler(context)
-
-    # --- after a reconnect ----------------------------------------------------------------------------------------
-
-    async def _follow(self) -> None:
-        """Subscribe to every channel again, then get what its own channels said between the connections."""
-        answer = await self._subscribe(list(self._callbacks))
-        for refused in answer.refused:
-            self._forget(refused.channel)
-            data = {"param": "channels", "reason": f"{refused.channel}: {refused.reason}"}
-            refusal = RpcError({"code": -32602, "message": "Invalid params", "data": data})
-            self._tell(self.on_refusal, refusal, "on_refusal")
-        if answer.sequence is not None:
-            for channels, after in self._private.missed():
-                await self._catch_up(channels, after, answer.sequence)
-                self._private.caught_up(channels, answer.sequence)
-
-    async def _catch_up(self, channels: list[str], after: int, until: int) -> None:
-        has_more = True
-        while has_more:
-            try:
-                resumed = await self._typed(_Resumed, "venue/resume", channels=channels, sequence=after, until=until)
-            except RpcError as refused:
-                if refused.wait_ms:
-                    await asyncio.sleep(refused.wait_ms / 1000)
-                    continue
-                self._tell(self.on_gap, Gap(channels, after, until, refused.reason), "on_gap")
-                return
-            after, has_more = resumed.sequence, resumed.has_more
-            for event in resumed.events:
-                self._private.resumed(event.channel, _EXACT.decode(event.data), event.sequence or 0, event.more)
+        return await self._channels.book(instrument_name, interval)
 
     # --- trading --------------------------------------------------------------------------------------------------
 
@@ -582,7 +424,10 @@ class Client:
         return next(reversed(self._waiting))
 
     def _refuse(self, error: RpcError) -> None:
-        self._tell(self.on_refusal, error, "on_refusal")
+        tell(self.on_refusal, error, "on_refusal")
+
+    def _miss(self, gap: Gap) -> None:
+        tell(self.on_gap, gap, "on_gap")
 
     def _rows_received(self, data: bytes) -> None:
         self.on_rows(np.frombuffer(data, EVENT))

@@ -132,7 +132,7 @@ def digest_message(author: Author, end: host.LogEnd, at_seq: int, digest: str) -
 
 def record_message(author: Author, record: host.RawRecord) -> RecordMessage:
     """The message of a record."""
-    place, body = Place(record.segment, record.number), b"".join(record.parts)
+    place, body = Place(record.segment, record.number), b"".join(filter(None, record.parts))  # one part is not copied
     return RecordMessage(author, place, record.first_seq, record.last_seq, record.chain, body)
 
 

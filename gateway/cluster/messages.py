@@ -6,15 +6,18 @@ alone says who leads and how far the log goes. The names of headers are case-sen
 """
 
 import secrets
+import threading
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple, get_args
 
 import msgspec
+import zstandard
 
-Kind = Literal["record", "deflated", "epoch", "side", "handover", "mark", "digest"]
-"""What a message is: a record of the journal, one whose body is deflated, who leads from here on, pages of a side file,
-who is asked to lead; a place at which the state is to be digested, and the leader's digest of one."""
+Kind = Literal["record", "zstandard", "deflated", "epoch", "side", "handover", "mark", "digest"]
+"""What a message is: a record of the journal, one whose body is a frame of zstandard, one whose body is deflated, as
+releases before this one wrote it; who leads from here on, pages of a side file, who is asked to lead; a place at which
+the state is to be digested, and the leader's digest of one."""
 KIND, EPOCH, NODE = "Lionrock-Kind", "Lionrock-Epoch", "Lionrock-Node"
 SEGMENT, NUMBER = "Lionrock-Segment", "Lionrock-Record"
 FIRST, LAST, CHAIN = "Lionrock-First", "Lionrock-Last", "Lionrock-Chain"
@@ -31,8 +34,8 @@ CHAIN_BYTES = 32
 PROCESS = secrets.token_hex(8)
 """A random number of this process: two live nodes of one name are told apart by it."""
 TWIN_SECONDS, TWIN_BEATS = 0.5, 3
-DEFLATE_BYTES = 1024
-"""From this size on a record is deflated, where that makes it smaller. Rows are alike, so it takes little, and a byte
+COMPRESS_BYTES = 1024
+"""From this size on a record is compressed, where that makes it smaller. Rows are alike, so it takes little, and a byte
 costs the three servers more: each of them hashes it and writes it twice."""
 _LEVEL = 1
 Headers = Mapping[str, str]
@@ -222,10 +225,10 @@ def pack(message: Message) -> tuple[dict[str, str], bytes]:
     }  # fmt: skip
     if isinstance(message, RecordMessage):
         headers[FIRST] = str(message.first_seq)
-        if len(message.body) >= DEFLATE_BYTES:
-            deflated = zlib.compress(message.body, _LEVEL)
-            if len(deflated) < len(message.body):
-                return headers | {KIND: "deflated"}, deflated
+        if len(message.body) >= COMPRESS_BYTES:
+            compressed = _CODEC.compressor.compress(message.body)
+            if len(compressed) < len(message.body):
+                return headers | {KIND: "zstandard"}, compressed
         return headers, message.body
     return headers, msgspec.msgpack.encode(message)
 
@@ -236,8 +239,8 @@ def unpack(headers: Headers, body: bytes) -> Message:
     if kind not in get_args(Kind):
         raise MessageError(f"{KIND} {kind[:40]!r}: no kind that this release knows; is its sender a newer release?")
     author = author_of(headers)
-    if kind in ("record", "deflated"):
-        return _record(headers, author, body if kind == "record" else _inflated(body))
+    if kind in _RECORD_BODIES:
+        return _record(headers, author, _RECORD_BODIES[kind](body))
     try:
         message = msgspec.msgpack.decode(body, type=_BODIES[kind])
     except (msgspec.DecodeError, ValueError) as error:
@@ -252,6 +255,29 @@ def author_of(headers: Headers) -> Author:
     return Author(_number(headers, EPOCH), headers.get(NODE, ""))
 
 
+class _Codec(threading.local):
+    """Kept from one record to the next, as they are slow to make; each thread's own, as they have a state."""
+
+    def __init__(self) -> None:
+        self.compressor = zstandard.ZstdCompressor(level=_LEVEL)
+        self.decompressor = zstandard.ZstdDecompressor()
+
+
+_CODEC = _Codec()
+
+
+def _decompressed(body: bytes) -> bytes:
+    try:
+        size_bytes = zstandard.frame_content_size(body)
+        if not 0 < size_bytes <= MAX_PAYLOAD_BYTES:  # so much memory is about to be taken
+            raise MessageError(
+                f"a record whose frame of zstandard does not say that it has at most {MAX_PAYLOAD_BYTES} bytes"
+            )
+        return _CODEC.decompressor.decompress(body, allow_extra_data=False)
+    except zstandard.ZstdError as error:
+        raise MessageError(f"a record in zstandard that cannot be read: {error}") from None
+
+
 def _inflated(body: bytes) -> bytes:
     inflating = zlib.decompressobj()
     try:
@@ -261,6 +287,11 @@ def _inflated(body: bytes) -> bytes:
     if not inflating.eof or inflating.unused_data:
         raise MessageError(f"a deflated record that does not end where it should, within {MAX_PAYLOAD_BYTES} bytes")
     return found
+
+
+_RECORD_BODIES: dict[str, Callable[[bytes], bytes]] = {
+    "record": bytes, "zstandard": _decompressed, "deflated": _inflated,
+}  # fmt: skip
 
 
 def _record(headers: Headers, author: Author, body: bytes) -> RecordMessage:

@@ -153,7 +153,8 @@ class FrameReader:
                 end = place + _HEAD.size + size_bytes
                 if end > len(self._data):
                     return
-                content = bytes(self._data[place + _HEAD.size : end])
+                with memoryview(self._data) as whole:  # a slice of the data itself would be one more copy
+                    content = bytes(whole[place + _HEAD.size : end])
                 place = end
                 yield kind, content
         finally:

@@ -49,6 +49,8 @@ class Publisher:
         self._is_sent = False
         """Whether the first of them is under way."""
         self._sent_ns = 0
+        self._timer: asyncio.TimerHandle | None = None
+        """Looks whether an answer has been out for too long: one for many messages, as a timer is slow to set up."""
         self._try = 0
         """Counts the times of doubt: an answer from before one is not heard any more."""
         self.confirmed = sequence
@@ -78,33 +80,36 @@ class Publisher:
 
     async def run(self) -> None:
         """Publish what is queued, as it comes."""
-        while True:
-            await self._rest()
-            if self._is_in_doubt:
-                await self._settle()
-            while not self._is_in_doubt and self._queue and not self._is_sent:
-                await self._send()
+        try:
+            while True:
+                self._wake.clear()
+                if not self._is_in_doubt and (self._is_sent or not self._queue):
+                    await self._wake.wait()
+                if self._is_in_doubt:
+                    await self._settle()
+                while not self._is_in_doubt and self._queue and not self._is_sent:
+                    await self._send()
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
 
-    async def _rest(self) -> None:
-        """Wait until there is something to do, or an answer has been out for too long."""
-        self._wake.clear()
-        if self._is_in_doubt or (self._queue and not self._is_sent):
-            return
-        if not self._is_sent:
-            await self._wake.wait()
+    def _look_for_answer(self) -> None:
+        """Doubt a message whose answer has been out for too long; while one is out, look again when it would be."""
+        self._timer = None
+        if self._is_in_doubt or not self._is_sent:
             return
         left_ms = REPLY_MS - (clock.steady_ns() - self._sent_ns) / 1e6
-        try:
-            async with asyncio.timeout(max(0.0, left_ms / 1000)):
-                await self._wake.wait()
-        except TimeoutError:
-            if self._is_sent and clock.steady_ns() - self._sent_ns >= REPLY_MS * 1_000_000:
-                self._stream.drop()
-                self._doubt(f"the stream has not answered for {REPLY_MS} ms")
+        if left_ms > 0:
+            self._timer = asyncio.get_running_loop().call_later(left_ms / 1000, self._look_for_answer)
+        else:
+            self._stream.drop()
+            self._doubt(f"the stream has not answered for {REPLY_MS} ms")
 
     async def _send(self) -> None:
         sequence, message = self._queue[0]
         self._sent_ns, self._is_sent = clock.steady_ns(), True
+        if self._timer is None:
+            self._look_for_answer()
         number = self._try
         try:
             await self._stream.publish(sequence - 1, message, lambda reply: self._answered(sequence, number, reply))

@@ -70,7 +70,7 @@ class PublisherProcess:
         self._is_busy = False
         self._holding: asyncio.Task[None] | None = None
         self._side_files: dict[str, SideFile] = {}
-        self._reader = FrameReader()
+        self._reader, self._room = FrameReader(), memoryview(bytearray(READ_BYTES))
         self._task: asyncio.Task[None] | None = None
         self._is_leading = False
         self._offers = BaseOffers(self._stream, settings.data, lambda at: self._tell(pipe.message_frame(pipe.BASE, at)))
@@ -81,22 +81,31 @@ class PublisherProcess:
 
     async def run(self) -> None:
         """Until the venue ends, or it cannot lead any more."""
-        loop = asyncio.get_running_loop()
         with contextlib.suppress(StreamError):
             await self._stream.connect()
         self._report("idle")
-        room = memoryview(bytearray(READ_BYTES))
-        with contextlib.suppress(ConnectionError):
-            while size_bytes := await loop.sock_recv_into(self._venue, room):
-                for kind, content in self._reader.feed(room[:size_bytes]):
-                    await self._take(kind, content)
-        os._exit(0)  # the venue has ended: nothing that it did not wait for matters
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._venue, self._read)  # a record comes in some pieces, and awaiting each takes longer
+        await loop.create_future()
 
-    async def _take(self, kind: int, content: bytes) -> None:
+    def _read(self) -> None:
+        with self._crashing():
+            try:
+                size_bytes = self._venue.recv_into(self._room)
+            except BlockingIOError:
+                return
+            except ConnectionError:
+                size_bytes = 0
+            if not size_bytes:
+                os._exit(0)  # the venue has ended: nothing that it did not wait for matters
+            for kind, content in self._reader.feed(self._room[:size_bytes]):
+                self._take(kind, content)
+
+    def _take(self, kind: int, content: bytes) -> None:
         if kind == pipe.LEAD:
             self._task = asyncio.create_task(self._serve(msgspec.msgpack.decode(content, type=Lead)))
         elif kind == pipe.BEAT:
-            await self._beat(pipe.read_beat(content))
+            self._beating = asyncio.create_task(self._beat(pipe.read_beat(content)))
         elif kind == pipe.FIND:
             self._finding = asyncio.create_task(self._find(content.decode()))
         else:
@@ -177,7 +186,7 @@ class PublisherProcess:
 
     async def _beat(self, last_seq: int) -> None:
         if self._is_leading:
-            with contextlib.suppress(StreamError):
+            with self._crashing(), contextlib.suppress(StreamError):
                 await self._stream.beat(
                     Beat(
                         epoch=self._author.epoch, node=self._author.node, last_seq=last_seq,

@@ -82,7 +82,7 @@ def _orders(outcome: Outcome) -> str:
         return "; its orders are still being cancelled"
     if outcome.orders_cancelled is None:
         return ""
-    return f", {outcome.orders_cancelled} order{'' if outcome.orders_cancelled == 1 else 's'} cancelled"
+    return f", {outcome.orders_cancelled:,} order{'' if outcome.orders_cancelled == 1 else 's'} cancelled"
 
 
 def _why(reason: Reason) -> str:

@@ -1,6 +1,6 @@
 """A fixed operation for the protocol's document and for tests: connections, one account near liquidation, one alert."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,9 @@ class SampleViews:
             account_slot, 10_000_000_000, 500_000_000, 1_000_000_000, 50_000_000, False, 0, 2, [position]
         )  # fmt: skip
 
-    def forced_trades(self, slots: Collection[int], span: Span) -> list[ForcedTradeView]:
-        found = [ForcedTradeView(own_trade().trade, 0, NIL), ForcedTradeView(own_trade(trade_id=2).trade, 0, 1)]
-        return found[: span.count]
+    def forced_trades(self, slots: Collection[int], span: Span) -> Iterator[ForcedTradeView]:
+        found = [ForcedTradeView(9, own_trade().trade, 0, NIL), ForcedTradeView(5, own_trade(trade_id=2).trade, 0, 1)]
+        return (one for one in found if one.place <= span.last_place)
 
     def open_orders(self, accounts: Collection[int], contracts: Collection[int]) -> int:
         return 2
@@ -47,7 +47,7 @@ def sample_operation(alerts: Path, sessions: Callable[[], Iterable[Any]]) -> Ope
         "side": 1, "times": 3, "wall_orders": 3, "shown_lots": 400_000, "withdrawn_lots": 1_200_000,
         "cancelled_withdrawn_lots": 1_200_000, "traded_lots": 5_000,
     }  # fmt: skip
-    text = "3 times shown and withdrawn unfilled: 3 BUY orders; meanwhile SELL trades of 5000 lots"
+    text = "3 times shown and withdrawn unfilled: 3 BUY orders; meanwhile SELL trades of 5,000 lots"
     store = AlertStore(alerts)
     for rule, order_id in (("spoofing", 77), ("flashing", 79)):
         store.add([Alert(rule, text, NOW, BTC.slot, (0,), Evidence([90, 95], [order_id], figures))])

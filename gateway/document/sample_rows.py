@@ -65,6 +65,31 @@ class SampleMoneyRecords:
         return [(slot, time_ns, price) for slot, time_ns, price in self.delivery_rows if slot in slots]
 
 
+class SamplePositions:
+    """Fixed positions, one for each contract, of any account."""
+
+    def __init__(self) -> None:
+        self.rows: dict[int, PositionView] = {}
+
+    def one(self, account: int, slot: int) -> PositionView:
+        return self.rows.get(slot, PositionView(slot))
+
+    def size_lots(self, account: int, slot: int) -> int:
+        return self.one(account, slot).size_lots
+
+    def of_account(self, account: int) -> list[PositionView]:
+        return list(self.rows.values())
+
+    def heard(self, account: int, slot: int) -> list[PositionView]:
+        return self.of_account(account) if slot == NIL else [self.one(account, slot)]
+
+    def has_any(self, account: int) -> bool:
+        return bool(self.rows)
+
+    def leverage(self, account: int, slot: int) -> int:
+        return 0
+
+
 class SamplePreviews:
     """The preview of one order: it takes what the book shows."""
 
@@ -102,7 +127,7 @@ class SampleProjection:
         self.orders: dict[int, OrderView] = {}
         self.own_trades: list[UserTradeView] = []
         self.public_trades: list[TradeView] = []
-        self.position_rows: dict[int, PositionView] = {}
+        self.positions = SamplePositions()
         self.account_row = AccountView(0, cash_micros=10_000_000_000, equity_micros=10_000_000_000)
         self.ticker_rows = {0: TickerView(0, NOW, MarketState.OPEN), 1: TickerView(1, NOW, MarketState.OPEN)}
         self.book_rows = {0: BookView(0, NOW, 7), 1: BookView(1, NOW, 8)}
@@ -209,26 +234,8 @@ class SampleProjection:
     def order_trades(self, account: int, order_id: int) -> list[UserTradeView]:
         return [t for t in self.own_trades if t.account_slot == account and t.order_id == order_id]
 
-    def position(self, account: int, slot: int) -> PositionView:
-        return self.position_rows.get(slot, PositionView(slot))
-
-    def size_lots(self, account: int, slot: int) -> int:
-        return self.position(account, slot).size_lots
-
-    def positions(self, account: int) -> list[PositionView]:
-        return list(self.position_rows.values())
-
-    def heard_positions(self, account: int, slot: int) -> list[PositionView]:
-        return self.positions(account) if slot == NIL else [self.position(account, slot)]
-
-    def holds_position(self, account: int) -> bool:
-        return bool(self.positions(account))
-
     def account(self, account: int) -> AccountView:
         return self.account_row
-
-    def leverage(self, account: int, slot: int) -> int:
-        return 0
 
     def transactions(
         self, account: int, span: Span, is_wanted: Callable[[TransactionView], bool]
@@ -283,7 +290,7 @@ def sample_projection() -> SampleProjection:
     }
     rows.own_trades = [own_trade()]
     rows.public_trades = [rows.own_trades[0].trade]
-    rows.position_rows = {
+    rows.positions.rows = {
         0: PositionView(
             0, 5_000, 10_000_250_000, 40_000_000, 40_000_000, -250_000, 0, 0, 1_000_000_000, 500_000_000, 10,
             36_000_000, 2,

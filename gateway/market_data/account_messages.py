@@ -51,7 +51,7 @@ def _changes(channel: Channel, projection: Projection, reports: list[Report]) ->
         contract = projection.contract_at(slot)
         own = [report for report in reports if report.contract_slot == slot]
         trades = [report.data for report in own if report.kind == "trade"]
-        positions = [render.position(contract, projection.position(channel.account_slot, slot))] if trades else []
+        positions = [render.position(contract, projection.positions.one(channel.account_slot, slot))] if trades else []
         orders = [report.data for report in own if report.kind == "order"]
         said.append(render.changes(contract, orders, trades, positions))
     return said

@@ -79,7 +79,7 @@ class FollowingTopic(UserTopic):
         self.is_dirty = self.is_dirty or not kinds <= _WITHOUT_CHANGE
 
     def marked(self) -> None:
-        self.is_dirty = self.is_dirty or self.projection.holds_position(self.channel.account_slot)
+        self.is_dirty = self.is_dirty or self.projection.positions.has_any(self.channel.account_slot)
 
     def send_state(self, reader: Reader) -> None:
         data = self.state()
@@ -119,7 +119,7 @@ class PositionsTopic(FollowingTopic):
 
     def state(self) -> bytes | None:
         channel, projection = self.channel, self.projection
-        views = projection.heard_positions(channel.account_slot, channel.contract_slot)
+        views = projection.positions.heard(channel.account_slot, channel.contract_slot)
         own = ((projection.contract_at(view.contract_slot), view) for view in views)
         return render.array(render.position(*found) for found in own if settled_in(found[0], channel.currency))
 

@@ -9,21 +9,26 @@ from gateway.registry.registry import Registry
 from gateway.registry.required_attributes import DATED, GIVEN
 from gateway.wire import civil_dates
 
-SCANNED = 1000
-"""So many names are looked at between two pauses."""
+SCANNED = 300
+"""So many names are looked at between two pauses: some tenths of a millisecond."""
+_NAMES = """
+    SELECT clients.name, coalesce(group_concat(accounts.name, char(10)), '') FROM clients
+    LEFT JOIN accounts ON accounts.client_id = clients.id
+    WHERE clients.name > ? GROUP BY clients.name ORDER BY clients.name LIMIT ?
+"""
 
 
 def client_rows(registry: Registry, part: str, after: str, count: int, now_ns: int) -> Iterator[dict[str, Any] | None]:
-    """So many clients by name, behind a name, whose name has a part in it; None: some names were looked at."""
-    wanted, query = part.casefold(), "SELECT name FROM clients WHERE name > ? ORDER BY name LIMIT ?"
-    while names := [name for (name,) in registry.all(query, after, SCANNED)]:
-        for name in names:
-            if wanted in name.casefold():
+    """So many clients by name, behind a name, with a part in their name or an account's; None: some were looked at."""
+    wanted = part.casefold()
+    while found := registry.all(_NAMES, after, SCANNED):
+        for name, accounts in found:
+            if wanted in name.casefold() or wanted in accounts.casefold():
                 yield _row(registry, name, now_ns)
                 count -= 1
                 if not count:
                     return
-        after = names[-1]
+        after = found[-1][0]
         yield None
 
 

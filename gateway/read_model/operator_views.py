@@ -3,8 +3,7 @@
 Read from the engine's state and from the history, as everything here. An account's figures are the engine's own.
 """
 
-from collections.abc import Collection, Sequence
-from itertools import islice
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,14 +46,13 @@ class OperatorViews:
             [(one.contract_slot, one.size_lots, one.liquidation_subticks, one.is_isolated) for one in held],
         )  # fmt: skip
 
-    def forced_trades(self, slots: Collection[int], span: Span) -> list[ForcedTradeView]:
-        """What was closed by force in some contracts, the latest first: whose position, and who gave up its profit."""
-        found = (
-            view
-            for segment, index in self._history.of_contracts(slots, FLAG_FORCED, span)
-            if (view := _forced(segment.data, index * HISTORY_ROW_BYTES)) is not None
-        )
-        return list(islice(found, span.count))
+    def forced_trades(self, slots: Collection[int], span: Span) -> Iterator[ForcedTradeView]:
+        """What was closed by force in some contracts, the latest first, each found when it is asked for: whose
+        position, and who gave up its profit. A span bounds places and times; its count does not matter."""
+        for segment, index in self._history.of_contracts(slots, FLAG_FORCED, span):
+            view = _forced(segment.data, index * HISTORY_ROW_BYTES, segment.first + index)
+            if view is not None:
+                yield view
 
     def open_orders(self, accounts: Collection[int], contracts: Collection[int]) -> int:
         """How many orders rest or wait: of some accounts, or of some contracts; of all when none is named."""
@@ -67,11 +65,11 @@ class OperatorViews:
         return int(levels["orders"][is_theirs & (levels["orders"] > 0)].sum())
 
 
-def _forced(data: Any, offset: int) -> ForcedTradeView | None:
+def _forced(data: Any, offset: int, place: int) -> ForcedTradeView | None:
     closed = closed_by_force(data, offset)
     if closed is None:
         return None
     trade, is_deleveraging = closed
     account_slot = user_trade_view(data, offset).account_slot
     against = user_trade_view(data, offset - HISTORY_ROW_BYTES).account_slot if is_deleveraging else NIL
-    return ForcedTradeView(trade, account_slot, against)
+    return ForcedTradeView(place, trade, account_slot, against)

@@ -20,7 +20,7 @@ from engine.kernels import direct
 from engine.schema import COMMAND, EVENT, LABEL, NOTICE, SMALL
 from engine.statements import decision_figures, margin_ratios
 from gateway.read_model import account_index, event_fold, market_minutes, order_previews, render, saved_rows
-from gateway.read_model.account_views import Lights, account_view, position_view
+from gateway.read_model.account_views import account_view
 from gateway.read_model.admission_view import rule_states, warnings
 from gateway.read_model.books import Books
 from gateway.read_model.candles import Candles
@@ -40,6 +40,7 @@ from gateway.read_model.history_views import (
 from gateway.read_model.instruments import Instruments, terms_of
 from gateway.read_model.margin_explanation import explanation
 from gateway.read_model.money_records import MoneyRecords
+from gateway.read_model.positions import Positions
 from gateway.read_model.reference_prices import ReferencePrices, latest_marks
 from gateway.read_model.reports import REPORT_ROWS, Reports
 from gateway.read_model.saved_rows import SavedRows
@@ -56,7 +57,6 @@ from gateway.wire.views import (
     HasMore,
     LapseWarning,
     OrderView,
-    PositionView,
     ReferenceView,
     Report,
     RuleState,
@@ -126,10 +126,9 @@ class Projection:
         self._state = root[0]
         self._engine_accounts = self._state["accounts"]
         self._engine_contracts = self._state["contracts"]
-        self._positions = self._state["positions"]
         self._ladders = self._state["ladders"]
         self._levels = self._state["levels"]
-        self._lights = Lights(root)
+        self.positions = Positions(root, self._funding.settled_mark)
         self.previews = order_previews.OrderPreviews(root, self._contracts, self.shown_lots)
 
     def warm_up(self) -> None:
@@ -465,59 +464,10 @@ class Projection:
 
     # --- account --------------------------------------------------------------------------------------------------
 
-    def _account_slots(self, account_slot: int) -> list[int]:
-        """The slots of an account's positions."""
-        if not 0 <= account_slot < int(self._state["accounts_used"]):
-            return []
-        return statements.position_slots(self._root, account_slot)
-
-    def position(self, account_slot: int, contract_slot: int) -> PositionView:
-        """The position in one contract; flat when there never was one."""
-        for slot in self._account_slots(account_slot):
-            if int(self._positions[slot]["contract_slot"]) == contract_slot:
-                return self._position_view(slot)
-        contract = self._engine_contracts[contract_slot]
-        view = PositionView(contract_slot, 0, 0, int(contract["mark_subticks"]), int(contract["index_subticks"]))
-        view.settlement_subticks = self._funding.settled_mark(contract_slot)
-        return view
-
-    def size_lots(self, account_slot: int, contract_slot: int) -> int:
-        """The size of the position in one contract alone, negative when short."""
-        for slot in self._account_slots(account_slot):
-            if int(self._positions[slot]["contract_slot"]) == contract_slot:
-                return int(self._positions[slot]["size_lots"])
-        return 0
-
-    def positions(self, account_slot: int) -> list[PositionView]:
-        """Every position that is not flat."""
-        slots = self._account_slots(account_slot)
-        return [self._position_view(slot) for slot in slots if self._positions[slot]["size_lots"]]
-
-    def heard_positions(self, account_slot: int, contract_slot: int) -> list[PositionView]:
-        """The positions as channels tell them: every one, or (not NIL) one contract's, also when it is flat."""
-        slots = self._account_slots(account_slot)
-        if contract_slot == NIL:
-            wanted = [slot for slot in slots if self._positions[slot]["size_lots"]]
-        else:
-            wanted = [slot for slot in slots if int(self._positions[slot]["contract_slot"]) == contract_slot]
-            if not wanted:
-                return [self.position(account_slot, contract_slot)]
-        return [self._position_view(slot, self._lights.of(slot)) for slot in wanted]
-
-    def holds_position(self, account_slot: int) -> bool:
-        """Whether an account has a position that is not flat."""
-        return any(self._positions[slot]["size_lots"] for slot in self._account_slots(account_slot))
-
     @property
     def mark_ticks(self) -> int:
         """How many mark ticks there were."""
         return int(self._state["mark_ticks"])
-
-    def _position_view(self, slot: int, lights: int | None = None) -> PositionView:
-        contract_slot = int(self._positions[slot]["contract_slot"])
-        if lights is None:
-            lights = int(statements.lights(self._root, slot)) if self._positions[slot]["size_lots"] else 0
-        return position_view(self._root, slot, self._funding.settled_mark(contract_slot), lights)
 
     def account(self, account_slot: int) -> AccountView:
         """The money of an account; money of isolated positions is theirs and does not count."""
@@ -526,14 +476,6 @@ class Projection:
     def explanation(self, account_slot: int) -> dict[str, Any]:
         """The account's statement, line by line."""
         return explanation(self._root, account_slot)
-
-    def leverage(self, account_slot: int, contract_slot: int) -> int:
-        """The leverage chosen for a contract, or the first bracket's cap."""
-        contract = self._engine_contracts[contract_slot]
-        for slot in self._account_slots(account_slot):
-            if int(self._positions[slot]["contract_slot"]) == contract_slot and self._positions[slot]["leverage"]:
-                return int(self._positions[slot]["leverage"])
-        return int(contract["bracket_leverage"][0]) or 1
 
     def transactions(
         self, account_slot: int, span: Span, is_wanted: Callable[[TransactionView], bool] = _is_any

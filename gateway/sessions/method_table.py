@@ -479,7 +479,7 @@ _OPERATING: dict[str, tuple[type[Struct], str, str]] = {
     "venue/admin/list_parameters": (operating.ListParameters, "[Parameter]", "Parameters in force, and who set them"),
     "venue/admin/list_sessions": (operating.ListSessions, "[SessionInfo]", "Who is connected by websocket"),
     "venue/admin/list_risks": (operating.ListRisks, "Risks", "Accounts by nearness to liquidation, by pages"),
-    "venue/admin/list_forced_trades": (operating.ListForcedTrades, "[ForcedTrade]", "Liquidations and deleveraging"),
+    "venue/admin/list_forced_trades": (operating.ListForcedTrades, "ForcedTrades", "Forced trades by pages"),
     "venue/admin/explain_account": (operating.ExplainAccount, "AccountExplained", "An account's margin and admission"),
     "venue/admin/list_orders": (operating.ListOrders, "[Order]", "An account's orders, open ones first"),
     "venue/admin/explain_order": (operating.ExplainOrder, "OrderStory", "An order's decisions and life"),

@@ -35,6 +35,7 @@ class ListRisks(Ask, kw_only=True):
 class ListForcedTrades(Ask, kw_only=True):
     instrument_name: Instrument | None = None
     count: Count = 100
+    continuation: Continuation | None = None
 
 
 class ListParameters(Ask, kw_only=True):
@@ -59,7 +60,7 @@ class ExplainOrder(Ask, kw_only=True):
 
 
 class ListClients(Ask, kw_only=True):
-    name: Annotated[str, Meta(description="only clients whose name has this in it", max_length=64)] = ""
+    name: Annotated[str, Meta(description="only clients with this in their name or an account's", max_length=64)] = ""
     after: Annotated[str, Meta(description="only clients behind this name, for the next page", max_length=64)] = ""
     count: Count = 100
 

@@ -13,7 +13,7 @@ from engine.code_values import EXEC_CONFIRMED, EXEC_REDUCE_ONLY
 from engine.codes import CommandKind, ExecInst
 from engine.schema import COMMAND
 from engine.units import SUBTICKS
-from gateway.wire.decimals import Contract, decimal_text, micros_text
+from gateway.wire.decimals import Contract, decimal_text
 from gateway.wire.errors import ErrorCode, Refusal
 from gateway.wire.views import OrderView, Projection
 
@@ -45,8 +45,8 @@ class Confirmation(Struct, frozen=True, gc=False):
         value_micros = contract.notional_micros(price_subticks, lots)
         if not self.value_micros or value_micros <= self.value_micros:
             return ""
-        value, limit = micros_text(value_micros), micros_text(self.value_micros)
-        return f"the order is worth {value} {contract.settlement}, more than {limit}"
+        value, limit = contract.money_words(value_micros), contract.money_words(self.value_micros)
+        return f"the order is worth {value}, more than {limit}"
 
     def _too_far(self, contract: Contract, price_subticks: int, mark_subticks: int) -> str:
         distance = abs(price_subticks - mark_subticks) * _BASIS_POINTS

@@ -85,7 +85,7 @@ def _line(registry: Registry, intent: Intent) -> str:
     if intent.account_slot >= 0:
         words.append(f"account {registry.account_at(intent.account_slot).name}")
     if intent.amount_micros:
-        words.append(f"{intent.amount_micros} millionths")
+        words.append(f"{intent.amount_micros:,} millionths")
     return " ".join(words)
 
 

@@ -115,6 +115,17 @@ def micros_text(micros: int) -> str:
     return decimal_text(micros, -6)
 
 
+def grouped(number: str) -> str:
+    """A decimal number in a sentence for people: thousands with commas.
+
+    >>> grouped("1234567.1234"), grouped("-5000"), grouped("-0.0000001")
+    ('1,234,567.1234', '-5,000', '-0.0000001')
+    """
+    whole, point, fraction = number.partition(".")
+    sign = "-" if whole.startswith("-") else ""
+    return f"{sign}{int(whole.removeprefix('-')):,}{point}{fraction}"
+
+
 def ppb_text(ppb: int) -> str:
     """A rate in 1e-9 as decimal text."""
     return decimal_text(ppb, -9)
@@ -221,6 +232,14 @@ class Contract:
         """A quantity in lots as a JSON number in base currency."""
         known = self._amounts.get(lots)
         return known if known is not None else _remember(self._amounts, lots, self.lot.text(lots).encode())
+
+    def amount_words(self, lots: int) -> str:
+        """A quantity in base currency, in a sentence for people."""
+        return grouped(self.lot.text(lots))
+
+    def money_words(self, micros: int) -> str:
+        """Money with its currency, in a sentence for people."""
+        return f"{grouped(micros_text(micros))} {self.settlement}"
 
     def subticks_text(self, subticks: int) -> bytes:
         """An index, mark or average price in subticks as a JSON number."""

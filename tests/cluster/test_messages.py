@@ -5,6 +5,7 @@ import zlib
 from typing import Any
 
 import pytest
+import zstandard
 
 from gateway.cluster import messages
 from gateway.cluster.messages import (
@@ -69,28 +70,41 @@ def test_a_body_that_is_not_of_its_kind_is_refused() -> None:
         messages.unpack(headers | {messages.EPOCH: "8"}, body)
 
 
-def test_a_record_is_deflated_where_that_makes_it_smaller() -> None:
+def test_a_record_is_compressed_where_that_makes_it_smaller() -> None:
     headers, body = messages.pack(ALIKE)
-    assert headers[messages.KIND] == "deflated" and len(body) < 100
+    assert headers[messages.KIND] == "zstandard" and len(body) < 100
     for record in (LATER, UNLIKE):
         headers, body = messages.pack(record)
         assert headers[messages.KIND] == "record" and body == record.body
 
 
+def test_a_record_that_an_older_release_has_deflated_is_read() -> None:
+    headers, _ = messages.pack(ALIKE)
+    assert messages.unpack(headers | {messages.KIND: "deflated"}, zlib.compress(ALIKE.body)) == ALIKE
+
+
+FRAME = zstandard.compress(ALIKE.body)
+
+
 @pytest.mark.parametrize(
-    ("body", "named"),
+    ("kind", "body", "named"),
     [
-        (b"row" * 1000, "cannot be read"),
-        (zlib.compress(b"row" * 1000)[:-1], "does not end"),
-        (zlib.compress(b"row" * 1000) + b"x", "does not end"),
-        (zlib.compress(bytes(messages.MAX_PAYLOAD_BYTES + 1)), "within 8388608 bytes"),
+        ("deflated", ALIKE.body, "cannot be read"),
+        ("deflated", zlib.compress(ALIKE.body)[:-1], "does not end"),
+        ("deflated", zlib.compress(ALIKE.body) + b"x", "does not end"),
+        ("deflated", zlib.compress(bytes(messages.MAX_PAYLOAD_BYTES + 1)), "within 8388608 bytes"),
+        ("zstandard", ALIKE.body, "cannot be read"),
+        ("zstandard", FRAME[:-1], "cannot be read"),
+        ("zstandard", FRAME + b"x", "cannot be read"),
+        ("zstandard", b"", "cannot be read"),
+        ("zstandard", zstandard.compress(bytes(messages.MAX_PAYLOAD_BYTES + 1)), "at most 8388608 bytes"),
+        ("zstandard", zstandard.ZstdCompressor(write_content_size=False).compress(ALIKE.body), "at most 8388608 bytes"),
     ],
-    ids=["not deflated", "cut", "more behind", "too large"],
 )
-def test_a_deflated_record_that_nobody_writes_is_refused(body: bytes, named: str) -> None:
+def test_a_compressed_record_that_nobody_writes_is_refused(kind: str, body: bytes, named: str) -> None:
     headers, _ = messages.pack(ALIKE)
     with pytest.raises(MessageError, match=named):
-        messages.unpack(headers, body)
+        messages.unpack(headers | {messages.KIND: kind}, body)
 
 
 def test_a_header_in_another_case_is_missed() -> None:

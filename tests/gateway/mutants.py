@@ -325,9 +325,9 @@ CLIENT_MUTANTS = (
     ),
     Mutant(
         "the client resumes before it subscribes",
-        "client/client.py",
+        "client/subscriptions.py",
         "        answer = await self._subscribe(list(self._callbacks))\n",
-        '        present = (await self._typed(_Resumed, "venue/resume")).sequence\n'
+        '        present = RESUMED.decode((await self._ask("venue/resume", {})).result).sequence\n'
         "        for channels, after in self._private.missed():\n"
         "            await self._catch_up(channels, after, present)\n"
         "            self._private.caught_up(channels, present)\n"
@@ -437,11 +437,22 @@ SPELLED = "tests/gateway/sessions/test_jsonrpc.py"
 PLACED = "tests/gateway/sessions/test_trading.py"
 MONEY = "tests/gateway/read_model/test_money_records.py"
 KINDS = "tests/gateway/market_data/test_kind_channels.py"
+HTTP_CALLS = "tests/gateway/sessions/test_http_calls.py"
 
 PEER_MUTANTS = (
     Mutant(
+        "an order signed twice is taken twice", "sessions/http_calls.py",
+        'METHODS[name].scope == "read" or name == "private/cancel"', 'METHODS[name].scope in ("read", "trade")',
+        HTTP_CALLS,
+    ),
+    Mutant(
+        "equal questions of one millisecond are replays", "sessions/http_calls.py",
+        'METHODS[name].scope == "read" or name == "private/cancel"', 'name == "private/cancel"',
+        HTTP_CALLS,
+    ),
+    Mutant(
         "no call at the endpoint alone", "sessions/http_calls.py", "path == ENDPOINT or ", "",
-        f"{SESSION}::test_a_whole_request_is_posted_to_the_endpoint_and_signed_over_its_path",
+        f"{HTTP_CALLS}::test_a_whole_request_is_posted_to_the_endpoint_and_signed_over_its_path",
     ),
     Mutant("a flag in quotes", "sessions/jsonrpc_requests.py", " and not quoted:", ":", SPELLED),
     Mutant(

@@ -60,14 +60,14 @@ def _identity(call: Call, account_slot: int, extended: bool) -> bytes:
 def get_position(session: SessionState, params: method_table.InstrumentParams, call: Call) -> bytes:
     """The position in one contract, of size 0 when there is none."""
     contract = contract_of(call.projection, params.instrument_name)
-    return render.position(contract, call.projection.position(session.account_slot, contract.slot))
+    return render.position(contract, call.projection.positions.one(session.account_slot, contract.slot))
 
 
 def get_positions(session: SessionState, params: method_table.PositionsParams, call: Call) -> bytes:
     """Positions that are not flat, by currency and kind if asked."""
     found = contracts_of(call.projection, params.currency, params.kind, with_any=True)
     slots = {contract.slot: contract for contract in found}
-    views = call.projection.positions(session.account_slot)
+    views = call.projection.positions.of_account(session.account_slot)
     return render.array(render.position(slots[v.contract_slot], v) for v in views if v.contract_slot in slots)
 
 
@@ -125,7 +125,7 @@ def get_leverage(session: SessionState, params: method_table.InstrumentParams, c
 
 def _leverage(session: SessionState, call: Call, contract: Contract) -> bytes:
     terms = call.projection.terms(contract.slot)
-    chosen = call.projection.leverage(session.account_slot, contract.slot) or terms.max_leverage
+    chosen = call.projection.positions.leverage(session.account_slot, contract.slot) or terms.max_leverage
     return b'{"instrument_name":%b,"leverage":%d,"max_leverage":%d}' % (contract.json_name, chosen, terms.max_leverage)
 
 

@@ -161,7 +161,7 @@ def get_margins(session: SessionState, params: m.Margins, call: Call) -> bytes:
     terms, view = call.projection.terms(contract.slot), call.projection.ticker(contract.slot)
     buy = ticks * lots * contract.micros_per_tick_lot
     sell = max(buy, contract.notional_micros(view.mark_subticks, lots))
-    leverage = call.projection.leverage(session.account_slot, contract.slot) or terms.max_leverage
+    leverage = call.projection.positions.leverage(session.account_slot, contract.slot) or terms.max_leverage
 
     def margin(notional: int) -> bytes:
         caps = [cap for floor, cap, _ in terms.brackets if floor < notional]

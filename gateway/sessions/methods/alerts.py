@@ -28,7 +28,7 @@ from gateway.wire.views import OrderView
 
 _LOG = logging.getLogger("lionrock.office")
 _PREFIX = "venue/admin/"
-_LOTS = re.compile(r"\b([0-9]{1,18})(?: of ([0-9]{1,18}))? lots\b")
+_LOTS = re.compile(r"\b([0-9][0-9,]{0,24})(?: of ([0-9][0-9,]{0,24}))? lots\b")
 MOST_ORDERS = 200
 """Of an alert's orders so many are shown, the earliest ones."""
 
@@ -85,7 +85,7 @@ def _in_amounts(text: str, contract: Contract) -> str:
     """What the rules say in lots, as amounts: clients and officers see no lots anywhere else."""
 
     def told(found: re.Match[str]) -> str:
-        amounts = [contract.amount_text(int(lots)).decode() for lots in found.groups() if lots]
+        amounts = [contract.amount_words(int(lots.replace(",", ""))) for lots in found.groups() if lots]
         return f"{' of '.join(amounts)} {contract.base}"
 
     return _LOTS.sub(told, text)

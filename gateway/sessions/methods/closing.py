@@ -61,7 +61,7 @@ class ClosingPending(Struct, gc=False):
 def close_position(session: SessionState, params: method_table.ClosePositionParams, call: Call) -> list[Action]:
     """Reduce-only orders for the whole position: market, or limit at a price."""
     contract = contract_of(call.projection, params.instrument_name)
-    size = call.projection.size_lots(session.account_slot, contract.slot)
+    size = call.projection.positions.size_lots(session.account_slot, contract.slot)
     if size == 0:
         raise Refusal(ErrorCode.ALREADY_CLOSED, f"there is no position in {contract.name}", "instrument_name")
     side = SIDE_SELL if size > 0 else SIDE_BUY
@@ -100,8 +100,8 @@ def _parts(call: Call, contract: Contract, lots: int, price_ticks: int) -> list[
     count = whole + (rest > 0)
     if count > MAX_ORDERS:
         reason = (
-            f"QTY_TOO_LARGE: closing {contract.amount_text(lots).decode()} takes {count} orders of at most "
-            f"{contract.amount_text(most).decode()}, more than {MAX_ORDERS}; reduce the position first"
+            f"QTY_TOO_LARGE: closing {contract.amount_words(lots)} takes {count:,} orders of at most "
+            f"{contract.amount_words(most)}, more than {MAX_ORDERS}; reduce the position first"
         )
         raise Refusal(ErrorCode.INVALID_ARGUMENTS, reason, "instrument_name")
     return [most] * whole + ([max(rest, smallest)] if rest else [])

@@ -6,7 +6,7 @@ Nothing here changes an account or a contract. A connection that is ended is tol
 import logging
 from collections.abc import Callable, Iterator
 from heapq import nlargest
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import msgspec
@@ -228,11 +228,21 @@ def _number(text: str) -> msgspec.Raw:
 
 
 def list_forced_trades(session: SessionState, params: m.ListForcedTrades, call: Call) -> Slices:
-    """What liquidation and deleveraging have closed, the latest first: whose position, and who gave up its profit."""
+    """A page of what liquidation and deleveraging have closed, the latest first: whose position, and who gave up its
+    profit."""
+    place = place_of(params.continuation, 1)
+    last_place = place[0] - 1 if place else INT64_MAX
     named = [contract_of(call.projection, params.instrument_name)] if params.instrument_name else None
     slots = {contract.slot for contract in named or call.projection.contracts()}
-    found = operation_of(call).views.forced_trades(slots, Span(count=params.count))
-    return Slices(b"", (encode(_forced_row(call, one)) for one in found), b"")
+    found = operation_of(call).views.forced_trades(slots, Span(last_place=last_place))
+
+    def rows() -> Iterator[bytes]:
+        nonlocal last_place
+        for one in islice(found, params.count):
+            last_place = one.place
+            yield encode(_forced_row(call, one))
+
+    return slices.page("trades", rows(), lambda: str(last_place) if next(found, None) is not None else None)
 
 
 def _forced_row(call: Call, found: ForcedTradeView) -> dict[str, Any]:

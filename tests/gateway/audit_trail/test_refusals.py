@@ -245,7 +245,7 @@ def test_margin_that_is_missing_is_said_and_enough() -> None:
     found = refused(stage, new(0, BUY, 10, 2000))
     assert (found.value, found.limit) == ("2600", "4000")
     assert found.message.startswith(
-        "the order needs 4000 USDC of margin with all that is open, and equity is 2600 USDC"
+        "the order needs 4,000 USDC of margin with all that is open, and equity is 2,600 USDC"
     )
     stage.deposit(0, 1399.999999)
     assert refused(stage, new(0, BUY, 10, 2000)).remedy.startswith("deposit 0.000001 USDC")

@@ -138,7 +138,7 @@ def test_what_cannot_be_told_any_more_is_a_gap(tmp_path):
             await alice.buy(BTC, "0.1", price="19900")
             await until(lambda: len(heard) == 1)
             ahead = server.venue.projection.durable_seq + 10**6
-            alice._private.caught_up(["user.orders.any.any.raw"], ahead)
+            alice._channels._private.caught_up(["user.orders.any.any.raw"], ahead)
             await lost(server, alice)
             [gap] = gaps
             assert (gap.channels, gap.after) == (["user.orders.any.any.raw"], ahead)
@@ -174,7 +174,7 @@ def test_a_broken_book_is_mended_by_one_subscription(tmp_path):
             book.change_id = 1
             await bob.batch([("private/buy", {"instrument_name": BTC, "amount": "0.1", "price": "19800"})] * 3)
             await until(lambda: [str(amount) for _, amount in book.depth(5)[0]] == ["0.1", "0.3"])
-            assert not alice._mending
+            assert not alice._channels._mending
 
     play(story())
 
@@ -216,7 +216,7 @@ def test_a_gap_that_its_receiver_chokes_on_does_not_keep_the_client_from_coming_
             asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["exception"]))
             alice.on_gap = lambda gap: gap.no_such_field
             await alice.subscribe("user.orders.any.any.raw", heard.append)
-            alice._private.caught_up(["user.orders.any.any.raw"], server.venue.projection.durable_seq + 10**6)
+            alice._channels._private.caught_up(["user.orders.any.any.raw"], server.venue.projection.durable_seq + 10**6)
             await lost(server, alice)
             assert [type(error) for error in told] == [AttributeError]
             await alice.buy(BTC, "0.1", price="19900")

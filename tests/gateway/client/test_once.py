@@ -84,7 +84,7 @@ class Market:
             self.send(who, "private/cancel_all")
         projection = self.venue.venue.projection
         slot = self.venue.sessions[self.self].account_slot
-        for position in projection.positions(slot):
+        for position in projection.positions.of_account(slot):
             name = projection.contract_at(position.contract_slot).name
             amount = projection.contract_at(position.contract_slot).amount_text(abs(position.size_lots)).decode()
             price, side = ("20100", "buy") if position.size_lots < 0 else ("19900", "sell")
@@ -92,7 +92,7 @@ class Market:
             self.order(self.bob, "sell" if side == "buy" else "buy", amount, price, name)
             self.order(self.self, side, amount, price, name)
         self.send(self.bob, "private/cancel_all")
-        assert not projection.positions(slot) and not self.open_ids() and not self.open_ids(self.bob)
+        assert not projection.positions.of_account(slot) and not self.open_ids() and not self.open_ids(self.bob)
         missing = 3_000 * 10**6 - projection.account(slot).cash_micros
         kind = CommandKind.DEPOSIT if missing > 0 else CommandKind.WITHDRAW
         registry = self.venue.venue.registry

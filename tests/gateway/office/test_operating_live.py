@@ -127,7 +127,7 @@ def test_risks_clients_and_accounts_are_the_venue_s_own_figures(tmp_path, monkey
             assert {row["reason"] for row in explained["rules"]} >= {"KYC_NOT_VALID"}
             with pytest.raises(RpcError, match="account"):
                 await ann.call("venue/admin/explain_account", account="nobody")
-            assert await ann.call("venue/admin/list_forced_trades") == []
+            assert await ann.call("venue/admin/list_forced_trades") == {"trades": [], "continuation": None}
 
             clients = await ann.call("venue/admin/list_clients")
             assert [(row["client"], row["accounts"][0]["account"]) for row in clients] == [
@@ -141,6 +141,10 @@ def test_risks_clients_and_accounts_are_the_venue_s_own_figures(tmp_path, monkey
             behind = await ann.call("venue/admin/list_clients", after="alice")
             assert [row["client"] for row in behind] == ["bob", "carol"]
             assert [row["client"] for row in await ann.call("venue/admin/list_clients", count=2)] == ["alice", "bob"]
+            made = await admin(ann, "open_account", account="desk-7", parent="alice")
+            await ben.call("venue/admin/approve", number=made["number"])
+            [found] = await ann.call("venue/admin/list_clients", name="DESK")  # by the name of an account
+            assert found["client"] == "alice" and [row["account"] for row in found["accounts"]] == ["alice", "desk-7"]
             monkeypatch.setattr(client_list, "SCANNED", 1)  # over several slices
             assert await ann.call("venue/admin/list_clients", after="alice") == behind
             assert await ann.call("venue/admin/list_clients", name="CAR") == [carol]

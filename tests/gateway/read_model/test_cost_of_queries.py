@@ -87,13 +87,13 @@ def test_orders_and_positions_read_the_accounts_own_rows(projection: Projection)
     """An account with one order and one position, beside one with many orders."""
     state = projection._state
     for question in (
-        lambda: projection.positions(0),
-        lambda: projection.size_lots(0, 0),
-        lambda: projection.position(0, 0),
-        lambda: projection.leverage(0, 0),
+        lambda: projection.positions.of_account(0),
+        lambda: projection.positions.size_lots(0, 0),
+        lambda: projection.positions.one(0, 0),
+        lambda: projection.positions.leverage(0, 0),
     ):
         counted = Counted(state["positions"])
-        projection._positions = counted
+        projection.positions._positions = counted
         question()
         assert 0 < counted.reads <= 4
     projection._next_slots = counted = Counted(projection._next_slots)

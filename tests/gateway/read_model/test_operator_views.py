@@ -102,7 +102,7 @@ def test_forced_trades_name_the_closed_account_and_who_gave_up_its_profit(crash)
     by_trade: dict[int, list] = {}
     for fill in forced:
         by_trade.setdefault(int(fill["trade_id"]), []).append(fill)
-    found = views.forced_trades({0}, Span(count=1000))
+    found = list(views.forced_trades({0}, Span()))
     assert len(found) == len(by_trade) and {view.against_slot == NIL for view in found} == {True, False}
     for view in found:
         legs = by_trade[view.trade.trade_id]
@@ -112,7 +112,9 @@ def test_forced_trades_name_the_closed_account_and_who_gave_up_its_profit(crash)
         else:
             assert [leg["account_slot"] for leg in legs] == [view.against_slot, view.account_slot]
     assert [view.trade.trade_id for view in found] == sorted(by_trade, reverse=True)  # the latest first
-    assert len(views.forced_trades({0}, Span(count=2))) == 2 and views.forced_trades({1}, Span(count=9)) == []
+    for place, view in enumerate(found):
+        assert list(views.forced_trades({0}, Span(last_place=view.place - 1))) == found[place + 1 :]
+    assert list(views.forced_trades({1}, Span())) == []
 
 
 def test_open_orders_are_counted_by_account_by_contract_and_in_all(crash):

@@ -268,3 +268,14 @@ def test_a_person_who_may_not_open_does_not_change_the_clients_standing(tmp_path
     desk.rows.rule_rows = [RuleState(int(Reason.PI_EVIDENCE_EXPIRED), False, ""), RuleState(knowledge, True, "")]
     assert ask(session, method, **params)["result"]["state"] == "done"
     desk.registry.close()
+
+
+def test_forced_trades_come_in_pages_until_there_are_no_more(office):
+    whole = office.call(office.ann, "list_forced_trades")["result"]
+    assert [row["against"] for row in whole["trades"]] == [None, "bob"] and whole["continuation"] is None
+    first = office.call(office.ann, "list_forced_trades", count=1)["result"]
+    second = office.call(office.ann, "list_forced_trades", count=1, continuation=first["continuation"])["result"]
+    assert [page["trades"] for page in (first, second)] == [whole["trades"][:1], whole["trades"][1:]]
+    assert second["continuation"] is None
+    refused = office.call(office.ann, "list_forced_trades", continuation="1.2")["error"]["data"]
+    assert refused["param"] == "continuation" and "is not one of an answer" in refused["reason"]

@@ -40,12 +40,12 @@ def outcome(actions):
     ("params", "wanted"),
     [
         ({"amount": "2.5", "price": "20000"}, ""),
-        ({"amount": "2.5001", "price": "20000"}, "worth 50002 USDC, more than 50000"),
+        ({"amount": "2.5001", "price": "20000"}, "worth 50,002 USDC, more than 50,000 USDC"),
         ({"amount": "2.5001", "price": "20000", "confirm": True}, ""),
-        ({"amount": "2.5001", "price": "20000", "confirm": False}, "worth 50002"),
+        ({"amount": "2.5001", "price": "20000", "confirm": False}, "worth 50,002"),
         ({"amount": "2.5001", "price": "20000", "reduce_only": True}, ""),
         ({"amount": "2.5", "type": "market"}, ""),
-        ({"amount": "2.6", "type": "market"}, "worth 52000"),
+        ({"amount": "2.6", "type": "market"}, "worth 52,000"),
         ({"amount": "0.1", "price": "19600"}, ""),
         ({"amount": "0.1", "price": "20400"}, ""),
         ({"amount": "0.1", "price": "19599.5"}, "the price 19599.5 is 2 % away from the mark 20000, more than 2 %"),
@@ -65,7 +65,7 @@ def test_unusual_orders_are_asked(desk, side, params, wanted):
     ("change", "wanted"),
     [
         ({"amount": "2.4"}, "submitted"),
-        ({"amount": "2.6"}, "worth 52001.3"),
+        ({"amount": "2.6"}, "worth 52,001.3"),
         ({"amount": "2.6", "confirm": True}, "submitted"),
         ({"price": "21000"}, "5 % away"),
         ({"price": "20100"}, "submitted"),
@@ -111,7 +111,7 @@ def test_an_order_that_was_confirmed_is_asked_again_when_it_is_amended(desk):
 
 @pytest.mark.parametrize(
     ("amendment", "wanted"),
-    [({"qty_lots": 26_000}, "worth 52000"), ({"price_ticks": 50_000}, "25 % away"), ({"qty_lots": 2}, "submitted")],
+    [({"qty_lots": 26_000}, "worth 52,000"), ({"price_ticks": 50_000}, "25 % away"), ({"qty_lots": 2}, "submitted")],
 )
 def test_an_order_is_not_placed_small_and_made_large_in_one_frame(desk, amendment, wanted):
     rows = np.zeros(2, COMMAND)

@@ -201,7 +201,7 @@ def test_money(desk):
 
 def test_positions(desk):
     assert result(desk, "private/get_position", instrument_name=NAME)["direction"] == "zero"
-    desk.rows.position_rows[0] = PositionView(
+    desk.rows.positions.rows[0] = PositionView(
         0, -10_000, -20_000_000_000, 40_010_000, 40_000_000, -5_000_000, 1_000_000, 500_000, 2_000_500_000,
         1_000_250_000, 10, 43_000_000, 3,
     )  # fmt: skip

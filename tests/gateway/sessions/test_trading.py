@@ -294,12 +294,12 @@ def test_a_refused_mass_cancel_says_why(desk):
 
 def test_close_position(desk):
     session = desk.session("alice")
-    desk.rows.position_rows[0] = PositionView(0, size_lots=-700)
+    desk.rows.positions.rows[0] = PositionView(0, size_lots=-700)
     row = command(send(session, "private/close_position", instrument_name=NAME, type="market"))
     assert (row["side"], row["qty_lots"], row["flags"], row["tif"]) == (1, 700, ExecInst.REDUCE_ONLY, TimeInForce.IOC)
     row = command(send(session, "private/close_position", instrument_name=NAME, type="limit", price=5))
     assert (row["price_ticks"], row["tif"]) == (10, TimeInForce.GTC)
-    desk.rows.position_rows[0] = PositionView(0, size_lots=700)
+    desk.rows.positions.rows[0] = PositionView(0, size_lots=700)
     assert command(send(session, "private/close_position", instrument_name=NAME, type="market"))["side"] == 2
 
 
@@ -319,7 +319,7 @@ def test_set_leverage(desk):
 def test_a_position_is_closed_in_orders_of_sizes_that_are_taken(desk, size, parts):
     desk.rows.terms = lambda slot: replace(TERMS, max_order_lots=1_000)
     for sign, side in ((1, Side.SELL), (-1, Side.BUY)):
-        desk.rows.position_rows[0] = PositionView(0, size_lots=sign * size)
+        desk.rows.positions.rows[0] = PositionView(0, size_lots=sign * size)
         actions = send(desk.session("alice"), "private/close_position", instrument_name=NAME, type="market")
         rows = [np.frombuffer(action.rows, COMMAND)[0] for action in actions]
         assert [int(row["qty_lots"]) for row in rows] == parts

@@ -133,7 +133,8 @@ def test_payments_of_the_missing_part_wait_for_a_word(made, venue):
     before = end_of(made[1] / "first" / "journal")
     go_back(made, "journal")
     accepted = AcceptedLoss(before, "the disk is lost")
-    line = rf"has 1 payments: change \d+ DEPOSIT account alice {DEPOSIT_MICROS} millionths; add --lost-payments repeat"
+    paid = rf"change \d+ DEPOSIT account alice {DEPOSIT_MICROS:,} millionths"
+    line = f"has 1 payments: {paid}; add --lost-payments repeat"
     with pytest.raises(RegistryError, match=line):
         run(venue, accepted)
     with pytest.raises(host.LossError, match=f"--accept-loss {before + 1}: .* ends at sequence {before}"):

@@ -7,9 +7,9 @@ import { AccountLink } from "./account_link";
 import { AlertChart } from "./alert_chart";
 import { useAsked, usePages } from "./asked";
 import { askFor } from "./change_dialog";
-import type { Alert, AlertEvidence } from "./console_types";
+import type { Alert, AlertEvidence, AlertOrder } from "./console_types";
 import { Fault } from "./fault";
-import { ORDER_COLUMNS } from "./order_columns";
+import { orderColumns } from "./order_columns";
 import { changed, isCompliance } from "./state";
 import { Table } from "./table";
 import { words } from "./words";
@@ -71,7 +71,7 @@ function OneAlert({ venue, number, onClose }: { venue: Venue; number: number; on
             columns={[
               { head: "Order", cell: ({ order_id }) => order_id },
               { head: "Account", cell: ({ account }) => account },
-              ...ORDER_COLUMNS,
+              ...orderColumns<AlertOrder>(() => alert.instrument_name ?? ""),
               { head: "Shown", time: (row) => row.creation_timestamp },
               { head: "Until", time: (row) => row.last_update_timestamp },
               { head: "End", cell: (row) => words(row.cancel_reason ?? row.order_state) },

@@ -7,9 +7,9 @@ import type { Venue } from "../shared/venue";
 import { Disconnected } from "../shared/venue_error";
 import { AccountDialog } from "./account_dialog";
 import { useAsked } from "./asked";
-import type { ClientSummary } from "./console_types";
 import { Fault } from "./fault";
-import { ORDER_COLUMNS } from "./order_columns";
+import { useOfferedClients } from "./offered_clients";
+import { orderColumns } from "./order_columns";
 import { Table } from "./table";
 import { words } from "./words";
 
@@ -52,7 +52,7 @@ export function Audit({ venue }: { venue: Venue }) {
   const asked = useSignal<Asked | null>(null);
   const by = useSignal<Asked["by"]>("order");
   const number = useSignal("");
-  const clients = useAsked<ClientSummary[]>(venue, "venue/admin/list_clients", { count: 1000 });
+  const clients = useOfferedClients(venue, account.value);
   return (
     <>
       <div class="part-head">
@@ -66,7 +66,7 @@ export function Audit({ venue }: { venue: Venue }) {
             <input class="input" type="search" required maxLength={64} list="audited-accounts" value={account.value} onInput={(event) => (account.value = event.currentTarget.value)} />
           </label>
           <datalist id="audited-accounts">
-            {clients.data.value?.flatMap(({ accounts }) => accounts.map(({ account: name }) => <option value={name} />))}
+            {clients.value.flatMap(({ accounts }) => accounts.map(({ account: name }) => <option value={name} />))}
           </datalist>
           <button type="submit" class="button">Its orders</button>
           <button type="button" class="button" disabled={account.value.trim() === ""} onClick={() => (explained.value = account.value.trim())}>
@@ -117,7 +117,7 @@ function Orders({ venue, account, onExplain }: { venue: Venue; account: string; 
           { head: "Order", cell: ({ order_id }) => order_id },
           { head: "Contract", cell: (row) => row.instrument_name },
           { head: "Type", cell: ({ order_type }) => words(order_type) },
-          ...ORDER_COLUMNS,
+          ...orderColumns<Order>((row) => row.instrument_name),
           { head: "State", cell: ({ order_state, cancel_reason }) => words(cancel_reason ?? order_state) },
           { head: "Label", wide: ({ label }) => label },
           { head: "Placed", time: (row) => row.creation_timestamp },

@@ -5,8 +5,9 @@ import { useOnce } from "../shared/once";
 import type { Venue } from "../shared/venue";
 import { Disconnected } from "../shared/venue_error";
 import { ChangeForm } from "./change_form";
-import type { Change, ChangePreview, ClientSummary, Parameter } from "./console_types";
+import type { Change, ChangePreview, Parameter } from "./console_types";
 import { Fault } from "./fault";
+import { useOfferedClients } from "./offered_clients";
 import { kinds, paramsOf, type Kind, type Written } from "./schema";
 import { changed, figures } from "./state";
 import { words, withUnit } from "./words";
@@ -101,21 +102,19 @@ function Steps({ venue, open, onClose }: { venue: Venue; open: Wanted; onClose()
 
 /** Names to choose from, for the fields that name something that exists. */
 function useKnown(venue: Venue, written: Record<string, Written>): Record<string, string[]> {
-  const clients = useSignal<ClientSummary[]>([]);
+  const text = (value: Written | undefined) => (typeof value === "string" ? value : "");
+  const clients = useOfferedClients(venue, text(written.client));
+  const owners = useOfferedClients(venue, text(written.account));
   const parameters = useSignal<Parameter[]>([]);
-  const instrument = typeof written.instrument_name === "string" ? written.instrument_name : "";
-  useEffect(() => {
-    venue.call<ClientSummary[]>("venue/admin/list_clients", { count: 1000 }).then((found) => (clients.value = found), () => undefined);
-  }, []);
+  const instrument = text(written.instrument_name);
   useEffect(() => {
     const params = instrument === "" ? {} : { instrument_name: instrument };
     venue.call<Parameter[]>("venue/admin/list_parameters", params).then((found) => (parameters.value = found), () => undefined);
   }, [instrument]);
   const contracts = (figures.value?.all("mark_price") ?? []).map(({ labels }) => labels.contract ?? "");
-  const accounts = clients.value.flatMap((client) => client.accounts.map(({ account }) => account));
   return {
     client: clients.value.map(({ client }) => client),
-    account: accounts,
+    account: owners.value.flatMap(({ accounts }) => accounts.map(({ account }) => account)),
     instrument_name: contracts,
     parameter: [...new Set(parameters.value.map(({ parameter }) => parameter))],
   };

@@ -36,7 +36,7 @@ export function Clients({ venue }: { venue: Venue }) {
         {after.value !== "" && <button type="button" class="button" onClick={() => (after.value = "")}>First page</button>}
         {rows?.length === PAGE && <button type="button" class="button" onClick={() => (after.value = rows.at(-1)!.client)}>Next page</button>}
       </div>
-      <Table name="Clients" rows={rows} error={asked.error.value} empty="There is none." keyOf={({ client }) => client}
+      <Table name="Clients" hasOwnSearch rows={rows} error={asked.error.value} empty="There is none." keyOf={({ client }) => client}
         columns={[
           { head: "Client", wide: ({ client }) => client },
           { head: "Class", cell: (row) => words(row.investor_class) },

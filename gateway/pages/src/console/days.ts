@@ -3,6 +3,7 @@ import { useEffect } from "preact/hooks";
 import { summariesOf, type Summary } from "../shared/summaries";
 import type { Venue } from "../shared/venue";
 import type { Instrument } from "../shared/venue_types";
+import { noteTicks } from "./prices";
 
 const EVERY_MS = 2000;
 
@@ -15,7 +16,9 @@ export function useDays(venue: Venue): Map<string, Summary> {
       if (isAsking || document.visibilityState !== "visible") return;
       isAsking = true;
       try {
-        days.value = await summariesOf(venue, await venue.call<Instrument[]>("public/get_instruments"));
+        const instruments = await venue.call<Instrument[]>("public/get_instruments");
+        noteTicks(instruments);
+        days.value = await summariesOf(venue, instruments);
       } finally {
         isAsking = false;
       }

@@ -1,8 +1,9 @@
 import { useSignal } from "@preact/signals";
-import { compact, money, percent } from "../shared/numbers";
+import { compact, percent } from "../shared/numbers";
 import type { Venue } from "../shared/venue";
 import { useAsked } from "./asked";
 import { useDays } from "./days";
+import { priceText } from "./prices";
 import { figures } from "./state";
 import { Table } from "./table";
 
@@ -54,7 +55,7 @@ function Rates({ venue, name }: { venue: Venue; name: string }) {
         { head: "Settled", time: ({ timestamp }) => timestamp },
         { head: "Rate for 8 h", number: (row) => row.interest_8h, say: (value) => percent(value, 4) },
         { head: "Rate for 1 h", number: (row) => row.interest_1h, say: (value) => percent(value, 4) },
-        { head: "Index", number: (row) => row.index_price, say: money },
+        { head: "Index", number: (row) => row.index_price, say: (value) => priceText(name, value) },
       ]} />
   );
 }

@@ -1,5 +1,5 @@
 import { useSignal } from "@preact/signals";
-import { compact, decimalsOf, money, percent, tone } from "../shared/numbers";
+import { compact, decimalsOf, percent, tone } from "../shared/numbers";
 import type { Summary } from "../shared/summaries";
 import type { Venue } from "../shared/venue";
 import { useAsked } from "./asked";
@@ -7,6 +7,7 @@ import { askFor } from "./change_dialog";
 import type { Parameter } from "./console_types";
 import { useDays } from "./days";
 import { duration, type Figures } from "./figures";
+import { priceText } from "./prices";
 import { figures, isAdmin, isCompliance } from "./state";
 import { Table } from "./table";
 import { withUnit, words } from "./words";
@@ -28,6 +29,7 @@ export function Markets({ venue }: { venue: Venue }) {
   const now = figures.value;
   const days = useDays(venue);
   const of = ({ name }: Market) => days.get(name);
+  const price = (value: number | null | undefined, { name }: Market) => priceText(name, value);
   return (
     <>
       <VenueSwitches />
@@ -36,11 +38,11 @@ export function Markets({ venue }: { venue: Venue }) {
         columns={[
           { head: "Contract", cell: ({ name }) => name },
           { head: "State", cell: ({ state }) => <State name={state} />, file: ({ state }) => state },
-          { head: "Bid", number: (row) => of(row)?.bid_price, say: money },
-          { head: "Ask", number: (row) => of(row)?.ask_price, say: money },
-          { head: "Spread", hint: "Best ask less best bid", number: (row) => spreadOf(of(row)), say: money },
-          { head: "Mark", number: ({ mark }) => mark, say: money },
-          { head: "Index", number: ({ index }) => index, say: money },
+          { head: "Bid", number: (row) => of(row)?.bid_price, say: price },
+          { head: "Ask", number: (row) => of(row)?.ask_price, say: price },
+          { head: "Spread", hint: "Best ask less best bid", number: (row) => spreadOf(of(row)), say: price },
+          { head: "Mark", number: ({ mark }) => mark, say: price },
+          { head: "Index", number: ({ index }) => index, say: price },
           {
             head: "24 h change", isNumber: true, file: (row) => of(row)?.price_change,
             cell: (row) => <span class={tone(of(row)?.price_change)}>{perCent(of(row)?.price_change)}</span>,

@@ -1,12 +1,13 @@
 import { useSignal } from "@preact/signals";
-import { amountText, money, percent, shown } from "../shared/numbers";
+import { amountText, percent, shown } from "../shared/numbers";
 import type { Venue } from "../shared/venue";
 import { AccountDialog } from "./account_dialog";
-import { useAsked, usePages } from "./asked";
+import { usePages } from "./asked";
 import { AccountLink } from "./account_link";
 import { askFor } from "./change_dialog";
 import type { ForcedTrade, Risk as Row } from "./console_types";
 import { roundsOf } from "./forced_rounds";
+import { priceText } from "./prices";
 import { figures, isCompliance } from "./state";
 import { Table } from "./table";
 import { words } from "./words";
@@ -17,7 +18,7 @@ const NEAR = 0.8;
 /** Accounts near liquidation, and what liquidation and deleveraging have closed. */
 export function Risk({ venue }: { venue: Venue }) {
   const risks = usePages<Row>(venue, "venue/admin/list_risks", "risks", { count: 100 }, 3000);
-  const forced = useAsked<ForcedTrade[]>(venue, "venue/admin/list_forced_trades", { count: 1000 }, 5000);
+  const forced = usePages<ForcedTrade>(venue, "venue/admin/list_forced_trades", "trades", { count: 1000 }, 5000);
   const open = useSignal("");
   const explain = (account: string) => (
     <button type="button" class="button small" aria-label={`Explain ${account}`} onClick={() => (open.value = account)}>Explain…</button>
@@ -53,7 +54,7 @@ export function Risk({ venue }: { venue: Venue }) {
               <div class="held">
                 <span class={one.size > 0 ? "up" : "down"}>{one.size > 0 && "+"}{amountText(one.size)}</span> <span title={one.instrument_name}>{one.instrument_name.replace("-PERPETUAL", "")}</span>
                 {one.margin_mode === "isolated" && ", isolated"}
-                {one.liquidation_price !== null && <span class="dim"> until {money(one.liquidation_price)}, {shown(one.distance_percent, 2)} % away</span>}
+                {one.liquidation_price !== null && <span class="dim"> until {priceText(one.instrument_name, one.liquidation_price)}, <span class="whole">{shown(one.distance_percent, 2)} % away</span></span>}
               </div>
             ))}</div>,
           },
@@ -75,7 +76,7 @@ export function Risk({ venue }: { venue: Venue }) {
           },
         ]} />
       <Table name="Liquidations and deleveraging" rows={forced.data.value === null ? null : roundsOf(forced.data.value)} error={forced.error.value}
-        empty="Nothing was closed by force." keyOf={({ key }) => key}
+        pages={{ ...forced.pages, all: async () => roundsOf(await forced.pages.all()) }} empty="Nothing was closed by force." keyOf={({ key }) => key}
         columns={[
           { head: "Until", time: ({ untilMs }) => untilMs },
           { head: "How", cell: ({ type }) => <span class={type === "deleveraging" ? "down" : "warn"}>{words(type)}</span>, file: ({ type }) => type },
@@ -83,8 +84,8 @@ export function Risk({ venue }: { venue: Venue }) {
           { head: "Account", cell: ({ account }) => <AccountLink name={account} />, file: ({ account }) => account },
           { head: "Side", cell: ({ direction }) => direction },
           { head: "Amount", number: ({ amount }) => amount, say: amountText },
-          { head: "Price on average", number: ({ price }) => price, say: money },
-          { head: "Mark", number: ({ mark }) => mark, say: money },
+          { head: "Price on average", number: ({ price }) => price, say: (value, { instrument }) => priceText(instrument, value) },
+          { head: "Mark", number: ({ mark }) => mark, say: (value, { instrument }) => priceText(instrument, value) },
           { head: "Trades", isNumber: true, cell: ({ trades }) => trades },
           { head: "Gave up its profit", cell: ({ against }) => against.join(", ") || "–" },
         ]} />

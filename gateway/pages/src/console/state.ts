@@ -3,6 +3,7 @@ import { takeCredentials } from "../shared/session";
 import type { Venue } from "../shared/venue";
 import type { Health, Readiness, SessionInfo } from "./console_types";
 import { Figures } from "./figures";
+import { learnTicks } from "./prices";
 import { withReading, type Reading } from "./trends";
 
 /** Under this name the tab keeps officers' keys, apart from the terminal's. */
@@ -77,6 +78,7 @@ export function begin(venue: Venue): void {
   const [kept] = takeCredentials(KEYS);
   if (kept !== undefined) venue.use(kept);
   venue.whenLive(() => learnOfficer(venue));
+  learnTicks(venue);
   let timer: ReturnType<typeof setTimeout> | undefined;
   const again = async () => {
     const begun = performance.now();

@@ -16,9 +16,9 @@ export type Column<Row> = { head: string } & (
     })
   | { /** A moment in ms. */ time(row: Row): number }
   | { /** A text that may be long. */ wide(row: Row): string | null | undefined }
-  | { number(row: Row): number | null | undefined; /** With how many decimals, or in which words. */ say: number | Say; hint?: string }
+  | { number(row: Row): number | null | undefined; /** With how many decimals, or in which words. */ say: number | Say<Row>; hint?: string }
 );
-type Say = (value: number | null | undefined) => string;
+type Say<Row> = (value: number | null | undefined, row: Row) => string;
 
 /** From so many rows on one can search in them. */
 const MANY = 8;
@@ -32,10 +32,12 @@ interface Props<Row> {
   keyOf(row: Row): string | number;
   /** Where the rows are one page of more. */
   pages?: Pages<NoInfer<Row>>;
+  /** The place has a field that asks the venue, which knows more than the rows shown. */
+  hasOwnSearch?: boolean;
 }
 
 /** A table that can be saved as a file, with all its pages. */
-export function Table<Row>({ name, columns, rows, error = "", empty, keyOf, pages }: Props<Row>) {
+export function Table<Row>({ name, columns, rows, error = "", empty, keyOf, pages, hasOwnSearch = false }: Props<Row>) {
   const { once, isBusy, fault } = useOnce();
   const order = useSignal<Order | null>(null);
   const wanted = useSignal("");
@@ -60,7 +62,7 @@ export function Table<Row>({ name, columns, rows, error = "", empty, keyOf, page
       <div class="part-head">
         <h2>{name}</h2>
         {rows !== null && <span class="dim">{found!.length === rows.length ? "" : `${found!.length} of `}{rows.length}{isPart && " on this page"}</span>}
-        {(rows?.length ?? 0) >= MANY && (
+        {!hasOwnSearch && (rows?.length ?? 0) >= MANY && (
           <input class="input find" type="search" placeholder="Find" aria-label={`Find in ${name}`} maxLength={64} value={wanted.value}
             onInput={(event) => (wanted.value = event.currentTarget.value)} />
         )}
@@ -98,6 +100,6 @@ function inFull<Row>(column: Column<Row>): ShownColumn<Row> & { file(row: Row): 
     return { head, cell: (row) => <span class="wraps">{wide(row) ?? "–"}</span>, file: wide };
   }
   const { number, say } = column;
-  const words: Say = typeof say === "number" ? (value) => shown(value, say) : say;
-  return { head, isNumber: true, hint: column.hint, cell: (row) => words(number(row)), file: number };
+  const words: Say<Row> = typeof say === "number" ? (value) => shown(value, say) : say;
+  return { head, isNumber: true, hint: column.hint, cell: (row) => words(number(row), row), file: number };
 }
