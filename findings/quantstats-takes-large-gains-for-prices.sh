@@ -6,8 +6,9 @@
 #             (in the second: of 1 or more) is prices. Project ranaroussi/quantstats, issue 7, tells of this for daily returns
 #             of 100 % and was closed as mended; pull request 541 is about another guess from the size of the numbers.
 # Guess:      Its functions take returns; 0.5, 1.5 and 0.2 make 4.5 times the account and have no drawdown.
-# Behaviour:  comp() says 350 % gained, but the drawdown is 87 %, CAGR below zero and the best period 200 %: these work on
-#             the changes from 0.5 to 1.5 to 0.2. With a loss of 1 % somewhere, or a best gain of 99 %, all are right. Nothing is said.
+# Behaviour:  comp() says 350 % gained, but the drawdown is 87 %, CAGR below zero and the best period 200 %: these work on the
+#             changes from 0.5 to 1.5 to 0.2. With a loss of 1 % somewhere, or a best gain of 99 %, all are right. Nothing is
+#             said.
 # For us:     Leverage makes such returns in a day, and a backtest without a loss is the one that is shown around. Give it the
 #             equity curve, which is prices and is read as prices.
 set -euo pipefail
