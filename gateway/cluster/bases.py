@@ -93,6 +93,14 @@ class Bases:
         """A base can be made from here: a snapshot was written, and the stream has its mark."""
         self._next, self._failed_ns = at, 0
 
+    def no_offer(self, why: str) -> None:
+        """A snapshot becomes no base, for this reason: there is nothing to try again before the next snapshot.
+
+        An older base that waits for its next try, or is being made, goes on.
+        """
+        self.failures += 1
+        self._why = why
+
     def look(self, health: Health) -> None:
         """Some times a second: take what a process has done, and begin one when there is something to do."""
         process = self._process
@@ -105,17 +113,21 @@ class Bases:
                 self._begin(self._next)
         if self._why:
             cause = f"no base for standbys since sequence {self.last_seq}: {self._why}"
-            remedy = f"trading goes on, the stream keeps more; tried again in {self._retry_seconds} s or sooner"
-            health.report(TROUBLE, Effect.ALARM, cause, remedy)
+            health.report(TROUBLE, Effect.ALARM, cause, f"trading goes on, the stream keeps more; {self._follows}")
         else:
             health.clear(TROUBLE)
 
+    @property
+    def _follows(self) -> str:
+        """What happens next, after a failure."""
+        if self._process is not None:
+            return "another one is being made"
+        if self._next is None:
+            return "tried again with the next snapshot"
+        return f"tried again {self._retry_seconds} s after that, or with the next snapshot if it is sooner"
+
     def _begin(self, at: BaseAt) -> None:
         self._now, self._next = at, None
-        if at.problem:
-            self._now = None  # it would be the same again
-            self._fail(at.problem)
-            return
         self._forget_images(Path(at.registry))
         config, cluster = self._config, self._config.cluster
         order = BaseOrder(

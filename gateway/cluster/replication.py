@@ -313,6 +313,8 @@ class Replication:
                 self.on_marked(pipe.read_beat(content))
             elif kind == pipe.BASE:
                 self.bases.offer(msgspec.msgpack.decode(content, type=BaseAt))
+            elif kind == pipe.NO_BASE:
+                self.bases.no_offer(content.decode())
             elif kind == pipe.FINISHED:
                 self._is_closing = True
                 self._changed.set()

@@ -1,0 +1,93 @@
+"""Each failure of a base is an alarm that says what failed and what happens next. No server is needed."""
+
+import asyncio
+
+import pytest
+
+from engine import host
+from gateway.cluster.answers import StreamError
+from gateway.cluster.bases import TROUBLE, UPLOADS, Bases
+from gateway.cluster.messages import EpochMessage
+from gateway.cluster.pipe import Digested
+from gateway.venue.health import Health
+from tests.gateway.live import config_of
+
+base_offers = pytest.importorskip("gateway.cluster.base_offers", reason="nats-py is not installed")
+END = host.LogEnd(1, 2, 9, bytes(32))
+LEADER = EpochMessage(
+    epoch=1, node="a", segment=1, number=0, last_seq=1, chain=b"", reason="start", addresses=[], time_ns=1
+)
+
+
+class Answering:
+    """A stream that has one answer for whoever asks it."""
+
+    def __init__(self, answer):
+        self._answer = answer
+
+    async def get(self, sequence):
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer
+
+
+class Sent:
+    """A file beside the journal that the stream has."""
+
+    sent = (3, b"the registry")
+
+
+async def offered(folder, answer, **settings):
+    """What is told of one snapshot: the offers, and the failures."""
+    offers, failures = [], []
+    made = base_offers.BaseOffers(Answering(answer), str(folder), offers.append, failures.append, **settings)
+    made.epoch_seq = 4
+    made.marked(7, END)
+    made.digested(Digested(at_seq=9, digest="00"), 8, [Sent()])
+    await made._task
+    return offers, failures
+
+
+ANSWERS = {
+    "does not answer": (StreamError("no answer"), "the stream does not say who leads, message 4 (no answer)"),
+    "another message": (Digested(at_seq=1, digest=""), "message 4 of the stream does not say who leads"),
+    "a fault": (KeyError("nobody"), "its offer ended with KeyError: 'nobody'"),
+}
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_an_offer_that_fails_is_told_in_one_line(kind, tmp_path):
+    answer, line = ANSWERS[kind]
+    assert asyncio.run(offered(tmp_path, answer)) == ([], [line])
+
+
+def test_an_offer_that_is_made_has_the_image_and_one_that_cannot_be_written_is_told(tmp_path):
+    (at,), failures = asyncio.run(offered(tmp_path, LEADER))
+    assert not failures and (tmp_path / UPLOADS / f"registry-{7:020d}.copy").read_bytes() == b"the registry"
+    assert (at.leader, at.last_seq, at.stream_seq) == (LEADER, 9, 7)
+    blocked = tmp_path / "blocked"
+    blocked.mkdir()
+    (blocked / UPLOADS).write_bytes(b"in the way of the folder")
+    offers, (line,) = asyncio.run(offered(blocked, LEADER))
+    assert not offers and "the registry's image is not written" in line
+
+
+def told(made, health):
+    """The alarm's line as the venue has it now."""
+    made.look(health)
+    (trouble,) = health.troubles
+    assert trouble.name == TROUBLE
+    return trouble.line
+
+
+def test_the_alarm_says_what_failed_and_what_happens_next(tmp_path):
+    made, health = Bases(config_of(tmp_path)), Health()
+    made.no_offer("the stream does not say who leads")
+    line = told(made, health)
+    assert "the stream does not say who leads" in line and "tried again with the next snapshot" in line
+    assert " s after" not in line and made.failures == 1
+    at = asyncio.run(offered(tmp_path, LEADER))[0][0]
+    made._now = at
+    made._fail("no room on the servers")
+    line = told(made, health)
+    assert "no room on the servers" in line and "tried again 120 s after that, or with the next snapshot" in line
