@@ -16,6 +16,7 @@ from gateway.cluster.pipe import Digested
 from gateway.cluster.side_pages import SideFile
 from gateway.cluster.stream import Stream
 from gateway.venue.beside_venue import pause
+from gateway.venue.disk_space import sparing
 
 
 class BaseOffers:
@@ -25,10 +26,15 @@ class BaseOffers:
     """
 
     def __init__(
-        self, stream: Stream, data: str, tell: Callable[[BaseAt], None], tell_failure: Callable[[str], None]
+        self,
+        stream: Stream,
+        data: str,
+        tell: Callable[[BaseAt], None],
+        tell_failure: Callable[[str], None],
+        reserve_bytes: int,
     ) -> None:
         self._stream, self._data = stream, Path(data) if data else None
-        self._tell, self._tell_failure = tell, tell_failure
+        self._tell, self._tell_failure, self._reserve_bytes = tell, tell_failure, reserve_bytes
         self._mark = (0, host.LogEnd(0, 0, 0, b""))
         self._leader: EpochMessage | None = None
         self.epoch_seq = 0
@@ -57,6 +63,11 @@ class BaseOffers:
         except Exception as error:  # a fault of the program ends this task alone: without a word nobody would know
             self._tell_failure(f"its offer ended with {type(error).__name__}: {' '.join(str(error).split())}")
 
+    def _write(self, path: Path, image: bytes) -> None:
+        """Write the image, and leave half of the disk's reserve to the journal. OSError."""
+        with sparing(path.parent, self._reserve_bytes):
+            disk.write_atomically(path, [image], pause)
+
     async def _offer(
         self, mark: tuple[int, host.LogEnd], digest: str, digest_seq: int, sent: tuple[int, bytes]
     ) -> BaseAt:
@@ -74,7 +85,7 @@ class BaseOffers:
         path = image_path(data, stream_seq)
         try:
             disk.current().make_folder(path.parent)
-            await asyncio.to_thread(disk.write_atomically, path, [image], pause)
+            await asyncio.to_thread(self._write, path, image)
         except OSError as error:
             raise BaseError(f"{path}: the registry's image is not written ({error.strerror or error})") from None
         return BaseAt(

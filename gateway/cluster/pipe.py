@@ -43,6 +43,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How often who leads says that it is there."""
     data: str = ""
     """The data folder, where the registry's image for a base goes; empty: no bases are made."""
+    reserve_bytes: int = 0
+    """The venue's `disk_reserve_bytes`: that image leaves half of it free."""
 
 
 class Lead(msgspec.Struct, frozen=True, kw_only=True):

@@ -124,6 +124,7 @@ class Replication:
             servers=cluster.server_list, venue=cluster.venue, node=cluster.node_name, replicas=cluster.replicas,
             process=PROCESS, heartbeat_ms=cluster.heartbeat_ms,
             data=str(Path(self._config.data).resolve()) if cluster.bases else "",
+            reserve_bytes=self._config.disk_reserve_bytes,
         )  # fmt: skip
         root = str(Path(__file__).parents[2])
         paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])

@@ -37,10 +37,10 @@ class Sent:
     sent = (3, b"the registry")
 
 
-async def offered(folder, answer, **settings):
+async def offered(folder, answer, reserve_bytes=0):
     """What is told of one snapshot: the offers, and the failures."""
     offers, failures = [], []
-    made = base_offers.BaseOffers(Answering(answer), str(folder), offers.append, failures.append, **settings)
+    made = base_offers.BaseOffers(Answering(answer), str(folder), offers.append, failures.append, reserve_bytes)
     made.epoch_seq = 4
     made.marked(7, END)
     made.digested(Digested(at_seq=9, digest="00"), 8, [Sent()])
@@ -70,6 +70,12 @@ def test_an_offer_that_is_made_has_the_image_and_one_that_cannot_be_written_is_t
     (blocked / UPLOADS).write_bytes(b"in the way of the folder")
     offers, (line,) = asyncio.run(offered(blocked, LEADER))
     assert not offers and "the registry's image is not written" in line
+
+
+def test_the_image_leaves_half_of_the_disks_reserve_to_the_journal(tmp_path):
+    offers, (line,) = asyncio.run(offered(tmp_path, LEADER, reserve_bytes=1 << 60))
+    assert not offers and "half of disk_reserve_bytes, are the journal's" in line
+    assert not list((tmp_path / UPLOADS).iterdir())
 
 
 def told(made, health):
