@@ -1,17 +1,23 @@
 """Each failure of a base is an alarm that says what failed and what happens next. No server is needed."""
 
 import asyncio
+import subprocess
+import sys
+import time
 
 import pytest
 
 from engine import host
+from gateway.cluster import bases
 from gateway.cluster.answers import StreamError
 from gateway.cluster.bases import TROUBLE, UPLOADS, Bases
 from gateway.cluster.messages import EpochMessage
 from gateway.cluster.pipe import Digested
 from gateway.venue.health import Health
 from tests.gateway.live import config_of
+from tests.patience import patience_s
 
+base_process = pytest.importorskip("gateway.cluster.base_process", reason="nats-py is not installed")
 base_offers = pytest.importorskip("gateway.cluster.base_offers", reason="nats-py is not installed")
 END = host.LogEnd(1, 2, 9, bytes(32))
 LEADER = EpochMessage(
@@ -97,3 +103,35 @@ def test_the_alarm_says_what_failed_and_what_happens_next(tmp_path):
     made._fail("no room on the servers")
     line = told(made, health)
     assert "no room on the servers" in line and "tried again 120 s after that, or with the next snapshot" in line
+
+
+def test_a_process_that_does_not_end_is_killed_and_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(bases, "LONGEST_SECONDS", 0)
+    code = [sys.executable, "-c", "import time; time.sleep(3600)"]
+    hung = subprocess.Popen(code, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    monkeypatch.setattr(bases.beside_venue, "begin", lambda module, *arguments: hung)
+    made, health = Bases(config_of(tmp_path)), Health()
+    made.offer(asyncio.run(offered(tmp_path, LEADER))[0][0])
+    try:
+        limit = time.monotonic() + patience_s()
+        while not health.troubles and time.monotonic() < limit:
+            made.look(health)
+            time.sleep(0.01)
+        line = told(made, health)
+        assert "had not ended after 0 s, and was killed" in line and "tried again 60 s after that" in line
+        assert hung.poll() is not None and not made.is_running
+    finally:
+        made.close()
+        hung.kill()
+
+
+def test_images_are_taken_away_a_piece_at_a_time_and_newer_ones_stay(tmp_path, monkeypatch):
+    pieces = []
+    monkeypatch.setattr(base_process, "pause", lambda: pieces.append(1))
+    old, own, newer = (tmp_path / f"registry-{seq:020d}.copy" for seq in (1, 2, 3))
+    for path in (old, own, newer):
+        path.write_bytes(bytes(3 << 20))
+    base_process.forget_images(own, itself=False)
+    assert sorted(tmp_path.iterdir()) == [own, newer] and len(pieces) == 3
+    base_process.forget_images(own, itself=True)
+    assert list(tmp_path.iterdir()) == [newer]
