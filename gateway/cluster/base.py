@@ -40,8 +40,6 @@ class BaseAt(msgspec.Struct, frozen=True, kw_only=True):
     registry: str
     """The file with the registry's image, which belongs to whoever makes the base."""
     registry_version: int
-    problem: str = ""
-    """Why there is no such file, in one line."""
 
     @property
     def place(self) -> Place:

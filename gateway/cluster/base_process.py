@@ -284,11 +284,25 @@ def answer(order: BaseOrder) -> BaseDone:
         return BaseDone(problem=" ".join(str(error).split()) or type(error).__name__)
 
 
+def forget_images(needed: Path, *, itself: bool) -> None:
+    """Take away the images of registries that are older than one, and that one too once its base is there.
+
+    They may be large: a piece at a time, and never in the venue, which would stand still meanwhile.
+    """
+    for path in disk.current().files(needed.parent, "registry-*.copy"):
+        if path < needed or (itself and path == needed):
+            with contextlib.suppress(OSError):
+                disk.remove(path, pause)
+
+
 def main() -> None:
     """Run beside a venue."""
     order = msgspec.json.decode(ordered(), type=BaseOrder)
+    image = Path(order.at.registry)
+    forget_images(image, itself=False)
     with sparing(Path(order.data), order.reserve_bytes):
         done = answer(order)
+    forget_images(image, itself=bool(done.sequence))
     tell(msgspec.to_builtins(done))
     os._exit(1 if done.problem else 0)
 

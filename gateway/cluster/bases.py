@@ -4,13 +4,11 @@ The venue starts a process and looks after it; it does nothing else, and never w
 and trading goes on: the base before it is there, the stream keeps what is behind that one, and it is tried again.
 """
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from engine import disk
 from gateway import clock
 from gateway.cluster.base import BaseAt
 from gateway.config import Config
@@ -24,6 +22,9 @@ UPLOADS = "base-upload"
 """The folder of a data folder with what is on its way to the store."""
 RETRY_SECONDS, LONGEST_RETRY_SECONDS = 60, 3600
 """After a failure the next process begins so much later, each time twice as long, or with the next snapshot."""
+LONGEST_SECONDS = 6 * 3600
+"""A process that has not ended after so long is killed. By arithmetic 100 GB at 20 MB/s take 5.6 h with the rests: what
+takes longer hangs, or holds newer bases and the purge up."""
 
 
 class BaseOrder(msgspec.Struct, kw_only=True):
@@ -68,6 +69,9 @@ class Bases:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._process: Process | None = None
+        self._begun_ns = 0
+        self._is_killed = False
+        """When the process began, and whether it was killed because it took too long."""
         self._now: BaseAt | None = None
         self._next: BaseAt | None = None
         """What a process makes, and what the one after it will make."""
@@ -93,30 +97,45 @@ class Bases:
         """A base can be made from here: a snapshot was written, and the stream has its mark."""
         self._next, self._failed_ns = at, 0
 
+    def no_offer(self, why: str) -> None:
+        """A snapshot becomes no base, for this reason: there is nothing to try again before the next snapshot.
+
+        An older base that waits for its next try, or is being made, goes on.
+        """
+        self.failures += 1
+        self._why = why
+
     def look(self, health: Health) -> None:
         """Some times a second: take what a process has done, and begin one when there is something to do."""
         process = self._process
         if process is not None:
             if process.poll() is not None:
                 self._ended(process)
+            elif not self._is_killed and clock.steady_ns() - self._begun_ns > LONGEST_SECONDS * 1_000_000_000:
+                self._is_killed = True
+                process.kill()  # a later look sees its end: nothing waits for it here
         elif self._next is not None:
             waited_seconds = (clock.steady_ns() - self._failed_ns) / 1e9
             if not self._failed_ns or waited_seconds >= self._retry_seconds:
                 self._begin(self._next)
         if self._why:
             cause = f"no base for standbys since sequence {self.last_seq}: {self._why}"
-            remedy = f"trading goes on, the stream keeps more; tried again in {self._retry_seconds} s or sooner"
-            health.report(TROUBLE, Effect.ALARM, cause, remedy)
+            health.report(TROUBLE, Effect.ALARM, cause, f"trading goes on, the stream keeps more; {self._follows}")
         else:
             health.clear(TROUBLE)
 
+    @property
+    def _follows(self) -> str:
+        """What happens next, after a failure."""
+        if self._process is not None:
+            return "another one is being made"
+        if self._next is None:
+            return "tried again with the next snapshot"
+        return f"tried again {self._retry_seconds} s after that, or with the next snapshot if it is sooner"
+
     def _begin(self, at: BaseAt) -> None:
         self._now, self._next = at, None
-        if at.problem:
-            self._now = None  # it would be the same again
-            self._fail(at.problem)
-            return
-        self._forget_images(Path(at.registry))
+        self._begun_ns, self._is_killed = clock.steady_ns(), False
         config, cluster = self._config, self._config.cluster
         order = BaseOrder(
             data=config.data, servers=cluster.server_list, venue=cluster.venue, replicas=cluster.replicas,
@@ -132,14 +151,6 @@ class Bases:
         except OSError as error:
             self._fail(f"its process does not begin ({error})")
 
-    @staticmethod
-    def _forget_images(needed: Path) -> None:
-        """Take away the images of registries that are older than one."""
-        for path in disk.current().files(needed.parent, "registry-*.copy"):
-            if path < needed:
-                with suppress(OSError):
-                    disk.remove(path)
-
     def _ended(self, process: Process) -> None:
         self._process = None
         line: Any = process.stdout.read() if process.stdout else b""
@@ -147,6 +158,9 @@ class Bases:
         try:
             done = msgspec.json.decode(line, type=BaseDone)
         except msgspec.DecodeError:
+            if self._is_killed:
+                self._fail(f"its process had not ended after {LONGEST_SECONDS} s, and was killed")
+                return
             self._fail(f"its process ended with exit code {process.returncode}")
             return
         if done.problem:
@@ -154,9 +168,6 @@ class Bases:
             return
         if not done.sequence:
             return
-        assert self._now is not None
-        with suppress(OSError):
-            disk.remove(Path(self._now.registry))
         self._why, self._retry_seconds, self._failed_ns = "", RETRY_SECONDS, 0
         self.last_seq, self.last_ns, self.last_seconds = done.sequence, done.time_ns, done.seconds
         self.last_bytes, self.stream_first_seq = done.size_bytes, done.stream_first_seq

@@ -16,9 +16,10 @@ from gateway.cluster.messages import Place, Reason
 LEAD, RECORD, BEAT, SIDE, FINISH, FIND, HAND_OVER, MARK, DIGEST = 1, 2, 3, 4, 5, 6, 7, 8, 9
 """From the venue: lead from here on; a record; a heartbeat; a file beside the journal has changed; send all and end;
 find who could lead next; ask this node to lead behind what was sent; mark its end; a digest at a mark."""
-CONFIRMED, STATE, FINISHED, FOUND, KEPT, MARKED, BASE = 16, 17, 18, 19, 20, 21, 22
+CONFIRMED, STATE, FINISHED, FOUND, KEPT, MARKED, BASE, NO_BASE = 16, 17, 18, 19, 20, 21, 22, 23
 """From the publisher: the stream has everything up to this record; how it stands; all is sent; who could lead next;
-this node leads on, and why; the last sequence before a mark; what a base can be made of (`base.BaseAt`)."""
+this node leads on, and why; the last sequence before a mark; what a base can be made of (`base.BaseAt`);
+why a snapshot becomes none, in one line."""
 _HEAD = struct.Struct("<BI")
 _RECORD = struct.Struct("<IIqq32s")
 _CONFIRMED = struct.Struct("<IIq")
@@ -42,6 +43,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How often who leads says that it is there."""
     data: str = ""
     """The data folder, where the registry's image for a base goes; empty: no bases are made."""
+    reserve_bytes: int = 0
+    """The venue's `disk_reserve_bytes`: that image leaves half of it free."""
 
 
 class Lead(msgspec.Struct, frozen=True, kw_only=True):

@@ -73,7 +73,10 @@ class PublisherProcess:
         self._reader, self._room = FrameReader(), memoryview(bytearray(READ_BYTES))
         self._task: asyncio.Task[None] | None = None
         self._is_leading = False
-        self._offers = BaseOffers(self._stream, settings.data, lambda at: self._tell(pipe.message_frame(pipe.BASE, at)))
+        self._offers = BaseOffers(
+            self._stream, settings.data, lambda at: self._tell(pipe.message_frame(pipe.BASE, at)),
+            lambda why: self._tell(pipe.frame(pipe.NO_BASE, why.encode())), settings.reserve_bytes,
+        )  # fmt: skip
         self._is_handing = False
         """Whether another node was asked to lead, and has all of this one's records."""
         self._out = bytearray()

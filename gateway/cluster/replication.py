@@ -124,6 +124,7 @@ class Replication:
             servers=cluster.server_list, venue=cluster.venue, node=cluster.node_name, replicas=cluster.replicas,
             process=PROCESS, heartbeat_ms=cluster.heartbeat_ms,
             data=str(Path(self._config.data).resolve()) if cluster.bases else "",
+            reserve_bytes=self._config.disk_reserve_bytes,
         )  # fmt: skip
         root = str(Path(__file__).parents[2])
         paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -313,6 +314,8 @@ class Replication:
                 self.on_marked(pipe.read_beat(content))
             elif kind == pipe.BASE:
                 self.bases.offer(msgspec.msgpack.decode(content, type=BaseAt))
+            elif kind == pipe.NO_BASE:
+                self.bases.no_offer(content.decode())
             elif kind == pipe.FINISHED:
                 self._is_closing = True
                 self._changed.set()
