@@ -8,7 +8,7 @@
 # Guess:      A nonce is used once: each signed call has its own.
 # Behaviour:  Without the rate limiter 20 equal orders of one gather() have fewer headers than orders; the limiter, where it is
 #             on, keeps calls of one object apart, but not those of two objects. A counter as nonce makes each its own.
-# For us:     A replayed signature is refused (13004), except for questions and cancels of one named order. Give equal orders
+# For us:     A replayed signature is refused (13004), except for questions and cancels by `order_id`. Give equal orders
 #             a `label` each, or set `nonce` of the object to a counter (gateway/client/README.md).
 set -euo pipefail
 work="$(mktemp -d)"

@@ -287,8 +287,13 @@ def answer(order: BaseOrder) -> BaseDone:
 def forget_images(needed: Path, *, itself: bool) -> None:
     """Take away the images of registries that are older than one, and that one too once its base is there.
 
-    They may be large: a piece at a time, and never in the venue, which would stand still meanwhile.
+    They may be large: a piece at a time, and never in the venue, which would stand still meanwhile. What a process that
+    has ended left half cut or half written goes too.
     """
+    for path, leftover in disk.leftovers(needed.parent).items():
+        if path < needed and path.match("registry-*.copy"):
+            with contextlib.suppress(OSError):
+                disk.remove(leftover)
     for path in disk.current().files(needed.parent, "registry-*.copy"):
         if path < needed or (itself and path == needed):
             with contextlib.suppress(OSError):

@@ -2,7 +2,8 @@
 
 At rest there is only what verification needs: an Ed25519 public key, or an HMAC secret sealed with the venue's own
 key file. A signature is accepted once, be it a login's or a request's: it is remembered, over restarts, while it could
-be replayed. All comparisons take the same time whatever differs.
+be replayed. That of a request that changes nothing may come again for some seconds. All comparisons take the same time
+whatever differs.
 """
 
 import base64
@@ -25,6 +26,8 @@ from gateway.wire.decimals import ABSENT, Number, given, parse_integer
 from gateway.wire.errors import ErrorCode, Refusal, bad_param
 
 WINDOW_NS = 60_000_000_000
+REPEAT_NS = 5_000_000_000
+"""So near to a signature's time a call that changes nothing may come again with it."""
 """How far a signature's time may be from the venue's."""
 ACCESS_S = 3600
 REFRESH_S = 7 * 24 * 3600
@@ -206,7 +209,8 @@ class Authenticator:
         """The key of an HTTP call by its Authorization header; `target` is the request target as it was sent.
 
         A signature counts once, but for calls that are repeatable: done again they change nothing. Clients make their
-        nonce of the clock's milliseconds (ccxt does), so two equal calls in one millisecond are signed alike.
+        nonce of the clock's milliseconds (ccxt does), so two equal calls in one millisecond are signed alike. They
+        come together, so a few seconds are enough: who has copied a call cannot ask with it for a minute.
         """
         if header[:7].lower() == "bearer ":
             return self._bearer(header[7:].strip(), now_ns)
@@ -225,8 +229,10 @@ class Authenticator:
         stamp_ns = int(fields["ts"]) * 1_000_000
         self._check_window(stamp_ns, now_ns)
         digest = _digest(key.id, fields["sig"].lower())
-        if not self._remember(digest, stamp_ns + WINDOW_NS, now_ns) and not is_repeatable:
-            raise _used_before()
+        is_new = self._remember(digest, stamp_ns + WINDOW_NS, now_ns)
+        if not is_new and not (is_repeatable and abs(now_ns - stamp_ns) <= REPEAT_NS):
+            reason = "this signature was used before; sign again with a nonce that no call of this millisecond has"
+            raise Refusal(ErrorCode.INVALID_CREDENTIALS, reason, "nonce")
         return key
 
     def _bearer(self, token: str, now_ns: int) -> Key:
@@ -261,7 +267,7 @@ class Authenticator:
 
     def _once(self, digest: bytes, expires_ns: int, now_ns: int) -> None:
         if not self._remember(digest, expires_ns, now_ns):
-            raise _used_before()
+            raise Refusal(ErrorCode.INVALID_CREDENTIALS, "this signature was used before; sign again with a new nonce")
 
     def _remember(self, digest: bytes, expires_ns: int, now_ns: int) -> bool:
         """Note that something was used; whether it is the first time."""
@@ -303,11 +309,6 @@ _ACCESS, _REFRESH = 1, 2
 _JWS = jwt.PyJWS(algorithms=["EdDSA"])
 """Knows no other algorithm. The claims are left to `_check_claims`: PyJWT goes by the machine's clock, and lets a claim
 that is missing pass."""
-
-
-def _used_before() -> Refusal:
-    reason = "this signature was used before; sign again with a nonce that no other call of this millisecond has"
-    return Refusal(ErrorCode.INVALID_CREDENTIALS, reason, "nonce")
 
 
 def _invalid() -> Refusal:

@@ -63,7 +63,7 @@ def http(context: Context, projection: Projection, call: HttpCall, steady_ns: in
         if METHODS[name].scope and context.origins.is_foreign(headers):
             raise Refusal(ErrorCode.FORBIDDEN, f"{name}: {foreign_origin(headers)}", "Origin")
         if not name.startswith("public/") and headers.get("authorization"):
-            _authorize(session, call, headers["authorization"], steady_ns, _is_repeatable(name))
+            _authorize(session, call, headers["authorization"], steady_ns, _is_repeatable(name, request))
             call.known(session.account_slot)
     except jsonrpc_requests.Malformed as malformed:
         note_refusal(session, malformed.method, None, malformed.refusal, now_ns)
@@ -106,9 +106,12 @@ def _http_request(verb: str, target: str, body: bytes) -> Any:
     return request
 
 
-def _is_repeatable(name: str) -> bool:
-    """Whether a call that is done again changes nothing: a question, or a cancel of an order that it names."""
-    return METHODS[name].scope == "read" or name == "private/cancel"
+def _is_repeatable(name: str, request: Any) -> bool:
+    """Whether a call that is done again changes nothing: a question, or a cancel by the venue's id of an order.
+
+    A client's own id may be given to another order, once the first one has ended.
+    """
+    return METHODS[name].scope == "read" or (name == "private/cancel" and request.params.order_id is not None)
 
 
 def _authorize(session: Session, call: HttpCall, header: str, steady_ns: int, is_repeatable: bool) -> None:

@@ -131,7 +131,12 @@ def test_images_are_taken_away_a_piece_at_a_time_and_newer_ones_stay(tmp_path, m
     old, own, newer = (tmp_path / f"registry-{seq:020d}.copy" for seq in (1, 2, 3))
     for path in (old, own, newer):
         path.write_bytes(bytes(3 << 20))
+    # an old one that is half gone, and a newer one on its way
+    cut, written = (path.with_name(f"{path.name}.tmp") for path in (old, newer))
+    for path in (cut, written):
+        path.write_bytes(b"half")
     base_process.forget_images(own, itself=False)
-    assert sorted(tmp_path.iterdir()) == [own, newer] and len(pieces) == 3
+    assert sorted(tmp_path.iterdir()) == [own, newer, written] and len(pieces) == 3
+    written.unlink()
     base_process.forget_images(own, itself=True)
     assert list(tmp_path.iterdir()) == [newer]

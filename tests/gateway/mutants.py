@@ -442,12 +442,16 @@ HTTP_CALLS = "tests/gateway/sessions/test_http_calls.py"
 PEER_MUTANTS = (
     Mutant(
         "an order signed twice is taken twice", "sessions/http_calls.py",
-        'METHODS[name].scope == "read" or name == "private/cancel"', 'METHODS[name].scope in ("read", "trade")',
+        'METHODS[name].scope == "read" or (', 'METHODS[name].scope in ("read", "trade") or (',
         HTTP_CALLS,
     ),
     Mutant(
+        "a cancel by the client's own id may be replayed", "sessions/http_calls.py",
+        ' and request.params.order_id is not None', "", HTTP_CALLS,
+    ),
+    Mutant(
         "equal questions of one millisecond are replays", "sessions/http_calls.py",
-        'METHODS[name].scope == "read" or name == "private/cancel"', 'name == "private/cancel"',
+        'METHODS[name].scope == "read" or (', '(',
         HTTP_CALLS,
     ),
     Mutant(

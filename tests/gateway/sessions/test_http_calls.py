@@ -71,6 +71,7 @@ def test_a_whole_request_is_posted_to_the_endpoint_and_signed_over_its_path(desk
         ("private/get_positions?currency=USDC", False),
         ("private/get_order_state?order_id=1", False),
         ("private/cancel?order_id=1", False),
+        ("private/cancel?cl_ord_id=7", True),
         ("private/cancel_all", True),
         (f"private/buy?instrument_name={I}&amount=0.5&price=20000.5", True),
     ],
