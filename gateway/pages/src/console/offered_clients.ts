@@ -39,7 +39,7 @@ export class OfferedClients {
 /** What is offered for a field with this in it. */
 export function useOfferedClients(venue: Venue, part: string): ReadonlySignal<ClientSummary[]> {
   const own = useMemo(() => new OfferedClients(venue), [venue]);
-  useEffect(() => own.write(part), [own, part]);
+  useEffect(() => venue.whenLive(() => own.write(part)), [venue, own, part]);
   useEffect(() => () => own.close(), [own]);
   return own.found;
 }
